@@ -1,0 +1,369 @@
+/**
+ * The kernel interface: one contract, two implementations (`native`, over the Rust crate, and `typescript`, its readable twin).
+ *
+ * Conventions
+ * - The caller supplies every output; nothing is allocated per call. Outputs come first.
+ * - Arrays are row-major and dense. `Float32Array` unless said otherwise; bf16 values travel as `Uint16Array`.
+ * - Weights follow PyTorch's `Linear`: [rows = output features, columns = input features], y = x·Wᵀ.
+ * - Every output element is summed in an order that depends on the summed length alone: a row has the same bits whatever the
+ *   batch around it, the thread count or the page that held its data.
+ * - Bad input throws a `BioError` before anything is written: ERR_BIO_SHAPE (lengths, negative or fractional sizes),
+ *   ERR_BIO_OVERLAP (an output shares memory with another argument where that is not allowed), ERR_BIO_BUFFER (detached or
+ *   SharedArrayBuffer-backed), ERR_BIO_INDEX (an id, target, slot or block out of range), ERR_BIO_VALUE (NaN or infinite
+ *   scales, epsilon ≤ 0, …), ERR_BIO_DISPOSED (a packed matrix after `dispose`).
+ */
+export interface Kernels {
+  readonly backend: 'native' | 'typescript'
+  /** The instruction set in use; `scalar` for the TypeScript backend. `BIO_ISA` forces a lower one at load. */
+  readonly isa: Isa
+  /** Threads that a kernel may use. Native only; always 1 in TypeScript. */
+  readonly threads: number
+  /** Sets `threads`, from 1 to the number of cores. */
+  setThreads(threads: number): void
+
+  // ── matrix products ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** out [m, n] (+)= op(a) [m, k] · op(b) [k, n], where op transposes if asked: a is then stored [k, m], b [n, k]. */
+  matmul(out: Float32Array, a: Float32Array, b: Float32Array, options: MatmulOptions): void
+  /**
+   * One product per expert over rows sorted by expert: out[r] [n] = op(weights[e])·x[r] for r in [offsets[e], offsets[e+1]).
+   * `layout` 'nk' stores weights [experts, n, k] (forward, y = x·Wᵀ), 'kn' stores [experts, k, n] (input gradient).
+   */
+  groupedMatmul(
+    out: Float32Array,
+    x: Float32Array,
+    weights: Float32Array,
+    options: GroupedMatmulOptions,
+  ): void
+  /** out[e] [n, k] += Σ over the rows r of expert e of dy[r] [n] ⊗ x[r] [k]: the weight gradient of `groupedMatmul`. */
+  groupedWeightGradient(out: Float32Array, dy: Float32Array, x: Float32Array, options: GroupedShape): void
+  /** out [n, k] += Σ_r dy[r]² ⊗ x[r]²: the squared per-sample gradients of a Linear layer (its exact Fisher diagonal). */
+  squareAccumulate(
+    out: Float32Array,
+    dy: Float32Array,
+    x: Float32Array,
+    options: { rows: number; n: number; k: number },
+  ): void
+
+  /** Packs weights [experts, rows, columns] once into the layout that `matmulPacked` reads. */
+  pack(weights: Float32Array, options: PackOptions): PackedMatrix
+  /** out [experts, rows, columns] = the weights as the packed form holds them (dequantized). */
+  unpack(out: Float32Array, packed: PackedMatrix): void
+  /** out [m, rows] = x [m, columns] · packedᵀ (+ bias [rows]). int8 and int4 quantize each row of x to int8 on the way. */
+  matmulPacked(
+    out: Float32Array,
+    x: Float32Array,
+    packed: PackedMatrix,
+    options: { m: number; bias?: Float32Array },
+  ): void
+  /** `groupedMatmul` over packed experts: rows of x sorted by expert, offsets [experts + 1]. */
+  groupedMatmulPacked(
+    out: Float32Array,
+    x: Float32Array,
+    packed: PackedMatrix,
+    options: { offsets: Int32Array },
+  ): void
+
+  // ── rows: gather, scatter, norms, softmax, loss ────────────────────────────────────────────────────────────────────────
+
+  /** out[r] = source[index[r]]: embedding lookup and expert gather. source [*, columns], out [index.length, columns]. */
+  gatherRows(out: Float32Array, source: Float32Array, index: Int32Array, options: { columns: number }): void
+  /** out[index[r]] += scales[r]·x[r], in the order of r: embedding gradient and expert combine. `scales` default to 1. */
+  scatterAddRows(
+    out: Float32Array,
+    x: Float32Array,
+    index: Int32Array,
+    options: { columns: number; scales?: Float32Array },
+  ): void
+  /** out = x / √(mean(x²) + ε) · weight per row; `inverse` [rows] keeps 1/√(…). Zhang and Sennrich 2019. */
+  rmsNorm(
+    out: Float32Array,
+    inverse: Float32Array,
+    x: Float32Array,
+    weight: Float32Array,
+    options: NormOptions,
+  ): void
+  /** dx = gradient for x; dWeight [columns] is added to. */
+  rmsNormBackward(
+    dx: Float32Array,
+    dWeight: Float32Array,
+    dy: Float32Array,
+    x: Float32Array,
+    weight: Float32Array,
+    inverse: Float32Array,
+    options: RowShape,
+  ): void
+  /** out = (x − mean) / √(variance + ε) · weight + bias per row; `mean` and `inverse` [rows] are kept. Ba et al. 2016. */
+  layerNorm(
+    out: Float32Array,
+    mean: Float32Array,
+    inverse: Float32Array,
+    x: Float32Array,
+    weight: Float32Array,
+    bias: Float32Array,
+    options: NormOptions,
+  ): void
+  /** dx = gradient for x; dWeight and dBias [columns] are added to. */
+  layerNormBackward(
+    dx: Float32Array,
+    dWeight: Float32Array,
+    dBias: Float32Array,
+    dy: Float32Array,
+    x: Float32Array,
+    weight: Float32Array,
+    mean: Float32Array,
+    inverse: Float32Array,
+    options: RowShape,
+  ): void
+  /** out = exp(x − max) / Σ per row. In place allowed. */
+  softmax(out: Float32Array, x: Float32Array, options: RowShape): void
+  /** dx = y ⊙ (dy − ⟨dy, y⟩) per row. In place over dy allowed. */
+  softmaxBackward(dx: Float32Array, dy: Float32Array, y: Float32Array, options: RowShape): void
+  /** loss[r] = logsumexp(logits[r]) − logits[r, target[r]]; 0 where target = `ignoreIndex` (default −100). `logSumExp` [rows] is kept. */
+  crossEntropy(
+    loss: Float32Array,
+    logSumExp: Float32Array,
+    logits: Float32Array,
+    targets: Int32Array,
+    options: CrossEntropyOptions,
+  ): void
+  /** dLogits[r] = dLoss[r]·(softmax(logits[r]) − onehot(target[r])); 0 for ignored rows. In place over logits allowed. */
+  crossEntropyBackward(
+    dLogits: Float32Array,
+    dLoss: Float32Array,
+    logits: Float32Array,
+    logSumExp: Float32Array,
+    targets: Int32Array,
+    options: CrossEntropyOptions,
+  ): void
+
+  // ── elementwise ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** out = f(x). In place allowed. */
+  activate(out: Float32Array, x: Float32Array, kind: Activation): void
+  /** dx = dy·f′(x). In place over dy allowed. */
+  activateBackward(dx: Float32Array, dy: Float32Array, x: Float32Array, kind: Activation): void
+  /** out [rows, hidden] = silu(gate) ⊙ up, for gateUp [rows, 2·hidden] with the gate first. Shazeer 2020. */
+  swiglu(out: Float32Array, gateUp: Float32Array, options: { rows: number; hidden: number }): void
+  /** dGateUp [rows, 2·hidden] from dy [rows, hidden]. */
+  swigluBackward(
+    dGateUp: Float32Array,
+    dy: Float32Array,
+    gateUp: Float32Array,
+    options: { rows: number; hidden: number },
+  ): void
+  /** out = a + b. In place allowed. */
+  add(out: Float32Array, a: Float32Array, b: Float32Array): void
+  /** out = a ⊙ b. In place allowed. */
+  multiply(out: Float32Array, a: Float32Array, b: Float32Array): void
+  /** out = factor·a. In place allowed. */
+  scale(out: Float32Array, a: Float32Array, factor: number): void
+  /** out += factor·a. */
+  addScaled(out: Float32Array, a: Float32Array, factor: number): void
+  /** out [columns] += Σ over rows of x [rows, columns]: bias gradients. */
+  sumRows(out: Float32Array, x: Float32Array, options: RowShape): void
+  /** Σ x, in f64. */
+  sum(x: Float32Array): number
+  /** Σ x², in f64: gradient norms. NaN and infinities show in the result. */
+  sumOfSquares(x: Float32Array): number
+  /** bf16 by round to nearest even; NaN stays NaN. */
+  toBf16(out: Uint16Array, x: Float32Array): void
+  fromBf16(out: Float32Array, x: Uint16Array): void
+
+  // ── attention ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Rotates each head of x [tokens, heads, headDim] by its position: pairs (i, i + headDim/2), angle position·θ^(−2i/headDim), as in
+   * Hugging Face's `rotate_half`. `inverse` rotates back (the gradient). In place allowed. Su et al. 2021.
+   */
+  rotary(out: Float32Array, x: Float32Array, positions: Int32Array, options: RotaryOptions): void
+  /**
+   * out = softmax(q·kᵀ·scale)·v for training: q, out [batch, length, heads, headDim], k, v [batch, length, kvHeads, headDim];
+   * query head h reads key head ⌊h·kvHeads/heads⌋. `logSumExp` [batch, heads, length] is kept for the backward pass.
+   */
+  attention(
+    out: Float32Array,
+    logSumExp: Float32Array,
+    q: Float32Array,
+    k: Float32Array,
+    v: Float32Array,
+    options: AttentionOptions,
+  ): void
+  /** dq, dk, dv are overwritten. */
+  attentionBackward(
+    dq: Float32Array,
+    dk: Float32Array,
+    dv: Float32Array,
+    dOut: Float32Array,
+    q: Float32Array,
+    k: Float32Array,
+    v: Float32Array,
+    out: Float32Array,
+    logSumExp: Float32Array,
+    options: AttentionOptions,
+  ): void
+  /**
+   * Copies rows [tokens, kvHeads, headDim] into pages [blocks, kvHeads, blockTokens, headDim]; slot = block·blockTokens + offset.
+   */
+  pagedWrite(pages: Float32Array, rows: Float32Array, slots: Int32Array, options: PageShape): void
+  /**
+   * Causal attention of a ragged batch over paged keys and values: token t of sequence s = sequences[t] at position p = positions[t]
+   * attends to positions 0…p of s, position j lying in block blockTables[s·maxBlocks + ⌊j/blockTokens⌋]. q, out [tokens, heads, headDim].
+   */
+  pagedAttention(
+    out: Float32Array,
+    q: Float32Array,
+    keyPages: Float32Array,
+    valuePages: Float32Array,
+    options: PagedAttentionOptions,
+  ): void
+
+  // ── optimiser steps ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Adam with decoupled weight decay in one pass, PyTorch's order of operations. `step` counts from 1. Loshchilov and Hutter 2019. */
+  adamW(
+    parameter: Float32Array,
+    gradient: Float32Array,
+    firstMoment: Float32Array,
+    secondMoment: Float32Array,
+    options: AdamWOptions,
+  ): void
+  /** SGD with momentum as PyTorch defines it (v = μ·v + g; p −= lr·v, or lr·(g + μ·v) with nesterov); velocity only if momentum > 0. */
+  sgd(
+    parameter: Float32Array,
+    gradient: Float32Array,
+    velocity: Float32Array | undefined,
+    options: SgdOptions,
+  ): void
+
+  // ── quantization ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** values = round(x / scale), scale = max|x| / 127 per row; round half to even. scales [rows]. */
+  quantizeInt8(values: Int8Array, scales: Float32Array, x: Float32Array, options: RowShape): void
+  dequantizeInt8(out: Float32Array, values: Int8Array, scales: Float32Array, options: RowShape): void
+  /**
+   * Symmetric 4-bit groups along columns: x ≈ scale·(q − 8), q in 0…15; the scale of each group is the one of least squared error
+   * among 16 candidates around max|x|/7.5. nibbles [rows, columns/2], even column in the low nibble; scales [rows, columns/groupSize].
+   */
+  quantizeInt4(
+    nibbles: Uint8Array,
+    scales: Float32Array,
+    x: Float32Array,
+    options: RowShape & { groupSize: number },
+  ): void
+  dequantizeInt4(
+    out: Float32Array,
+    nibbles: Uint8Array,
+    scales: Float32Array,
+    options: RowShape & { groupSize: number },
+  ): void
+
+  // ── limits of this machine ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Bytes per second read from memory, over a buffer of `bytes` (default 256 MiB), best of a few passes. */
+  probeReadBandwidth(options?: { bytes?: number; threads?: number }): number
+  /** Operations per second of the widest multiply-add of that type (2 per multiply-add); 0 where the machine lacks it. */
+  probePeak(kind: 'f32' | 'bf16' | 'int8', options?: { threads?: number }): number
+}
+
+export type Isa = 'scalar' | 'avx2' | 'avx512' | 'avx512-bf16' | 'neon'
+export type Activation = 'relu' | 'gelu' | 'gelu-tanh' | 'silu' | 'sigmoid' | 'tanh'
+export type PackedDtype = 'f32' | 'bf16' | 'int8' | 'int4'
+
+export interface RowShape {
+  readonly rows: number
+  readonly columns: number
+}
+export interface NormOptions extends RowShape {
+  readonly epsilon: number
+}
+export interface CrossEntropyOptions extends RowShape {
+  readonly ignoreIndex?: number
+}
+export interface MatmulOptions {
+  readonly m: number
+  readonly n: number
+  readonly k: number
+  readonly transposeA?: boolean
+  readonly transposeB?: boolean
+  /** Add to `out` instead of overwriting it. */
+  readonly accumulate?: boolean
+}
+export interface GroupedShape {
+  /** [experts + 1], starting at 0, never decreasing, ending at the number of rows. */
+  readonly offsets: Int32Array
+  readonly n: number
+  readonly k: number
+}
+export interface GroupedMatmulOptions extends GroupedShape {
+  readonly layout: 'nk' | 'kn'
+}
+export interface PackOptions {
+  readonly dtype: PackedDtype
+  readonly rows: number
+  readonly columns: number
+  readonly experts?: number
+  /** int4 only: 32 (default) or 128 columns share a scale. */
+  readonly groupSize?: 32 | 128
+}
+export interface RotaryOptions {
+  readonly heads: number
+  readonly headDim: number
+  readonly theta: number
+  readonly inverse?: boolean
+}
+export interface AttentionOptions {
+  readonly batch: number
+  readonly length: number
+  readonly heads: number
+  readonly kvHeads: number
+  readonly headDim: number
+  readonly causal: boolean
+  /** Default 1/√headDim. */
+  readonly scale?: number
+}
+export interface PageShape {
+  readonly kvHeads: number
+  readonly headDim: number
+  readonly blockTokens: number
+}
+export interface PagedAttentionOptions extends PageShape {
+  readonly heads: number
+  /** [tokens] row of `blockTables` that each query token belongs to. */
+  readonly sequences: Int32Array
+  /** [tokens] position of each query token in its sequence. */
+  readonly positions: Int32Array
+  /** [sequences, maxBlocks] block numbers; entries past a sequence's last block are not read. */
+  readonly blockTables: Int32Array
+  readonly maxBlocks: number
+  /** Default 1/√headDim. */
+  readonly scale?: number
+}
+export interface AdamWOptions {
+  readonly learningRate: number
+  readonly beta1: number
+  readonly beta2: number
+  readonly epsilon: number
+  readonly weightDecay: number
+  readonly step: number
+}
+export interface SgdOptions {
+  readonly learningRate: number
+  readonly momentum: number
+  readonly weightDecay: number
+  readonly nesterov?: boolean
+}
+
+/** Weights in the form that the kernels read, held outside the JavaScript heap (and counted to it) by the native backend. */
+export interface PackedMatrix extends Disposable {
+  readonly dtype: PackedDtype
+  readonly experts: number
+  readonly rows: number
+  readonly columns: number
+  /** Columns per scale: 32 or 128 for int4, `columns` for int8, 0 where there are no scales. */
+  readonly groupSize: number
+  /** Size in memory, scales included, padding excluded. */
+  readonly bytes: number
+  /** Frees the weights now instead of at garbage collection. Any later use throws ERR_BIO_DISPOSED. */
+  dispose(): void
+}

@@ -1,0 +1,18 @@
+import { defineConfig } from 'vitest/config'
+
+const slow = process.env.BIO_SLOW === '1'
+
+export default defineConfig({
+  resolve: { conditions: ['@bio/source', 'node', 'import', 'default'] },
+  ssr: { resolve: { conditions: ['@bio/source', 'node', 'import', 'default'] } },
+  test: {
+    include: slow
+      ? ['packages/*/src/**/*.slow.test.ts', 'tools/**/*.slow.test.mjs']
+      : ['packages/*/src/**/*.test.ts', 'tools/**/*.test.mjs', 'examples/*/src/**/*.test.ts'],
+    exclude: slow ? ['**/node_modules/**'] : ['**/node_modules/**', '**/*.slow.test.*'],
+    testTimeout: slow ? 600_000 : 60_000,
+    hookTimeout: 60_000,
+    pool: 'forks',
+    maxWorkers: 2,
+  },
+})
