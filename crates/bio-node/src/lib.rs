@@ -1,0 +1,1 @@
+//! Node-API wrappers around `bio-kernels`: they convert arguments and errors, and hold no arithmetic.
