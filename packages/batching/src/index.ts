@@ -1,1 +1,5 @@
-export const version: string = '0.0.0'
+export { Batcher, type BatcherOptions, type BatchOutputs } from './batcher/batcher.js'
+export type { BatcherStats } from './batcher/batcher-stats.js'
+export type { SubmitOptions } from './batcher/ticket.js'
+export type { DrainOptions } from './drain.js'
+export { QueueFullError } from './queue-full-error.js'

@@ -1,0 +1,248 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { Batcher, QueueFullError } from '../index.js'
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+const double = (inputs: readonly number[]): number[] => inputs.map((input) => 2 * input)
+
+/** A run that ends when the test says so. */
+function manualRun() {
+  const calls: {
+    inputs: readonly number[]
+    signal: AbortSignal
+    end: (outputs: (number | Error)[]) => void
+    fail: (e: unknown) => void
+  }[] = []
+  const run = (inputs: readonly number[], { signal }: { signal: AbortSignal }): Promise<(number | Error)[]> =>
+    new Promise((end, fail) => void calls.push({ inputs: [...inputs], signal, end, fail }))
+  return { calls, run }
+}
+
+test('a full batch runs at once, in order of arrival', async () => {
+  const { calls, run } = manualRun()
+  const batcher = new Batcher({ run, maxBatchSize: 3, maxWaitMs: 1000 })
+  const results = Promise.all([1, 2, 3].map((input) => batcher.submit(input)))
+  expect(calls.map((call) => call.inputs)).toEqual([[1, 2, 3]])
+  calls[0]!.end(double(calls[0]!.inputs))
+  expect(await results).toEqual([2, 4, 6])
+})
+
+test('the wait counts from the arrival of the oldest, not from the latest', async () => {
+  const { calls, run } = manualRun()
+  const batcher = new Batcher({ run, maxBatchSize: 9, maxWaitMs: 10 })
+  void batcher.submit(1)
+  await vi.advanceTimersByTimeAsync(6)
+  void batcher.submit(2)
+  await vi.advanceTimersByTimeAsync(3)
+  expect(calls).toHaveLength(0)
+  await vi.advanceTimersByTimeAsync(1)
+  expect(calls[0]!.inputs).toEqual([1, 2])
+})
+
+test('a batch collects while another runs, and leaves at once when its wait is already over', async () => {
+  const { calls, run } = manualRun()
+  const batcher = new Batcher({ run, maxBatchSize: 8, maxWaitMs: 10 })
+  void batcher.submit(1)
+  await vi.advanceTimersByTimeAsync(10)
+  void batcher.submit(2)
+  await vi.advanceTimersByTimeAsync(7)
+  void batcher.submit(3)
+  await vi.advanceTimersByTimeAsync(4)
+  expect(calls).toHaveLength(1)
+  calls[0]!.end([2])
+  await vi.advanceTimersByTimeAsync(0)
+  expect(calls[1]!.inputs).toEqual([2, 3])
+})
+
+test('maxWaitMs 0 collects what arrives in one turn of the event loop', async () => {
+  const { calls, run } = manualRun()
+  const batcher = new Batcher({ run, maxBatchSize: 8, maxWaitMs: 0 })
+  void batcher.submit(1)
+  void batcher.submit(2)
+  await vi.advanceTimersByTimeAsync(0)
+  expect(calls.map((call) => call.inputs)).toEqual([[1, 2]])
+})
+
+test('a queued request that is aborted never runs', async () => {
+  const { calls, run } = manualRun()
+  const batcher = new Batcher({ run, maxBatchSize: 8, maxWaitMs: 10 })
+  const controller = new AbortController()
+  const aborted = expect(batcher.submit(1, { signal: controller.signal })).rejects.toThrow('gone')
+  void batcher.submit(2)
+  controller.abort(new Error('gone'))
+  await aborted
+  await vi.advanceTimersByTimeAsync(10)
+  expect(calls.map((call) => call.inputs)).toEqual([[2]])
+  expect(batcher.stats()).toMatchObject({ submitted: 2, cancelled: 1, running: 1, queued: 0 })
+})
+
+test('a running request that is aborted rejects at once; the run is told only when all are gone', async () => {
+  const { calls, run } = manualRun()
+  const batcher = new Batcher({ run, maxBatchSize: 2, maxWaitMs: 10 })
+  const controllers = [new AbortController(), new AbortController()]
+  const results = controllers.map(({ signal }, index) => batcher.submit(index, { signal }).catch(String))
+  controllers[0]!.abort('first')
+  expect(await results[0]).toBe('first')
+  expect(calls[0]!.signal.aborted).toBe(false)
+  controllers[1]!.abort('second')
+  expect(calls[0]!.signal.aborted).toBe(true)
+  expect(await results[1]).toBe('second')
+  calls[0]!.fail(new Error('aborted run'))
+  await batcher.drain()
+  expect(batcher.stats()).toMatchObject({ cancelled: 2, failed: 0, completed: 0 })
+})
+
+test('an already aborted signal is refused before anything is queued', async () => {
+  const batcher = new Batcher({ run: double, maxBatchSize: 2, maxWaitMs: 10 })
+  await expect(batcher.submit(1, { signal: AbortSignal.abort('early') })).rejects.toBe('early')
+  expect(batcher.stats().submitted).toBe(0)
+})
+
+test('an error among the outputs rejects that request only, and does not abort the run', async () => {
+  const { calls, run } = manualRun()
+  const batcher = new Batcher({ run, maxBatchSize: 3, maxWaitMs: 10 })
+  const results = Promise.allSettled([1, 2, 3].map((input) => batcher.submit(input)))
+  calls[0]!.end([10, new Error('bad two'), 30])
+  expect(
+    (await results).map((result) => (result.status === 'fulfilled' ? result.value : 'rejected')),
+  ).toEqual([10, 'rejected', 30])
+  expect(calls[0]!.signal.aborted).toBe(false)
+})
+
+test('a throw rejects exactly its batch, and the next batch runs', async () => {
+  let run = 0
+  const batcher = new Batcher<number, number>({
+    run: (inputs) => {
+      run += 1
+      if (run === 1) throw new Error('first run')
+      return double(inputs)
+    },
+    maxBatchSize: 2,
+    maxWaitMs: 10,
+  })
+  const first = Promise.allSettled([batcher.submit(1), batcher.submit(2)])
+  const second = Promise.all([batcher.submit(3), batcher.submit(4)])
+  expect((await first).map((result) => result.status)).toEqual(['rejected', 'rejected'])
+  expect(await second).toEqual([6, 8])
+})
+
+test.each([[[1]], [[1, 2, 3]], [undefined], ['ab']])(
+  'outputs %j for two inputs are a named error',
+  async (outputs) => {
+    const batcher = new Batcher({ run: () => outputs as number[], maxBatchSize: 2, maxWaitMs: 10 })
+    const results = await Promise.allSettled([batcher.submit(1), batcher.submit(2)])
+    for (const result of results)
+      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'ERR_BIO_OUTPUT_COUNT' } })
+  },
+)
+
+test('a deadline counts from arrival and is kept queued and running', async () => {
+  const { calls, run } = manualRun()
+  const batcher = new Batcher({ run, maxBatchSize: 1, maxWaitMs: 0 })
+  const running = expect(batcher.submit(1, { deadlineMs: 20 })).rejects.toMatchObject({
+    code: 'ERR_BIO_DEADLINE',
+    received: 'a request still running',
+  })
+  const queued = expect(batcher.submit(2, { deadlineMs: 10 })).rejects.toMatchObject({
+    code: 'ERR_BIO_DEADLINE',
+    received: 'a request still waiting',
+  })
+  await vi.advanceTimersByTimeAsync(20)
+  await Promise.all([running, queued])
+  expect(calls).toHaveLength(1)
+  expect(calls[0]!.signal.aborted).toBe(true)
+})
+
+test('a full queue refuses with an estimate, and accepts again when there is room', async () => {
+  const { calls, run } = manualRun()
+  const batcher = new Batcher({ run, maxBatchSize: 1, maxWaitMs: 5, maxQueue: 2 })
+  const accepted = Promise.all([1, 2, 3].map((input) => batcher.submit(input)))
+  const refusal: unknown = await batcher.submit(4).catch((error: unknown) => error)
+  expect(refusal).toBeInstanceOf(QueueFullError)
+  expect(refusal).toMatchObject({ code: 'ERR_BIO_QUEUE_FULL', retryAfterMs: 10 })
+  for (let index = 0; index < 3; index++) {
+    calls[index]!.end([index])
+    await vi.advanceTimersByTimeAsync(0)
+  }
+  expect(await accepted).toEqual([0, 1, 2])
+  const last = batcher.submit(5)
+  calls[3]!.end([50])
+  expect(await last).toBe(50)
+  expect(batcher.stats()).toMatchObject({ submitted: 4, completed: 4, rejected: 1, batches: 4, occupancy: 1 })
+})
+
+test('drain runs what waits without further waiting, refuses newcomers and resolves when runs have ended', async () => {
+  const { calls, run } = manualRun()
+  const batcher = new Batcher({ run, maxBatchSize: 4, maxWaitMs: 60_000 })
+  const result = batcher.submit(1)
+  const drained = vi.fn()
+  const draining = batcher.drain().then(drained)
+  expect(calls[0]!.inputs).toEqual([1])
+  await expect(batcher.submit(2)).rejects.toMatchObject({ code: 'ERR_BIO_CLOSED' })
+  await vi.advanceTimersByTimeAsync(100)
+  expect(drained).not.toHaveBeenCalled()
+  calls[0]!.end([2])
+  await draining
+  expect(await result).toBe(2)
+})
+
+test('a drain that gives up settles what runs and what waits, and aborts the runs', async () => {
+  const { calls, run } = manualRun()
+  const batcher = new Batcher({ run, maxBatchSize: 1, maxWaitMs: 0 })
+  const results = Promise.allSettled([batcher.submit(1), batcher.submit(2)])
+  const draining = batcher.drain({ timeoutMs: 50 })
+  await vi.advanceTimersByTimeAsync(50)
+  await draining
+  for (const result of await results) expect(result).toMatchObject({ reason: { code: 'ERR_BIO_CLOSED' } })
+  expect(calls).toHaveLength(1)
+  expect(calls[0]!.signal.aborted).toBe(true)
+})
+
+test('await using drains', async () => {
+  let result: Promise<number>
+  {
+    await using batcher = new Batcher({ run: double, maxBatchSize: 4, maxWaitMs: 60_000 })
+    result = batcher.submit(21)
+  }
+  expect(await result).toBe(42)
+})
+
+test('concurrency bounds the runs at the same time', async () => {
+  const { calls, run } = manualRun()
+  const batcher = new Batcher({ run, maxBatchSize: 1, maxWaitMs: 0, concurrency: 2 })
+  for (let input = 0; input < 4; input++) void batcher.submit(input)
+  expect(calls).toHaveLength(2)
+  calls[1]!.end([0])
+  await vi.advanceTimersByTimeAsync(0)
+  expect(calls.map((call) => call.inputs)).toEqual([[0], [1], [2]])
+})
+
+test.each([
+  { maxBatchSize: 0 },
+  { maxBatchSize: 1.5 },
+  { maxBatchSize: Number.NaN },
+  { maxWaitMs: -1 },
+  { maxWaitMs: Number.NaN },
+  { maxWaitMs: 2 ** 31 },
+  { maxQueue: 0 },
+  { concurrency: 0 },
+  { run: undefined as unknown as typeof double },
+])('the option %j is refused', (wrong) => {
+  expect(() => new Batcher({ run: double, maxBatchSize: 2, maxWaitMs: 1, ...wrong })).toThrow(
+    expect.objectContaining({ code: 'ERR_BIO_CONFIG' }),
+  )
+})
+
+test('a bad deadline or drain timeout is refused and closes nothing', async () => {
+  const batcher = new Batcher({ run: double, maxBatchSize: 1, maxWaitMs: 1 })
+  await expect(batcher.submit(1, { deadlineMs: Number.NaN })).rejects.toMatchObject({
+    code: 'ERR_BIO_CONFIG',
+  })
+  await expect(batcher.drain({ timeoutMs: -1 })).rejects.toMatchObject({ code: 'ERR_BIO_CONFIG' })
+  expect(await batcher.submit(1)).toBe(2)
+})
