@@ -1,1 +1,7 @@
-export const version: string = '0.0.0'
+export type { KvDtype, PageLayoutOptions } from './page-layout.js'
+export { PagedKvCache } from './paged-kv-cache.js'
+export type { PagedKvCacheOptions, PagedKvCacheStats } from './paged-kv-cache.js'
+export type { Sequence } from './sequence.js'
+export { PrefixCache } from './prefix-cache.js'
+export type { PrefixCacheOptions, PrefixCacheStats } from './prefix-cache.js'
+export type { Lease } from './lease.js'

@@ -1,0 +1,235 @@
+import { BioError } from '@bio/errors'
+import { getKernels, type Kernels } from '@bio/kernels'
+import { checkIndex, checkInt32, checkInteger, checkScope, disposedError } from './checks.js'
+import { pageLayout, type KvDtype, type PageLayout, type PageLayoutOptions } from './page-layout.js'
+import { Sequence } from './sequence.js'
+import { SharedBlocks } from './shared-blocks.js'
+
+export interface PagedKvCacheOptions extends PageLayoutOptions {
+  /** Default: `getKernels()` of @bio/kernels, asked for at the first `write`. */
+  readonly kernels?: Pick<Kernels, 'pagedWrite'>
+}
+
+export interface PagedKvCacheStats {
+  /** All blocks: usedBlocks + freeBlocks. */
+  readonly blocks: number
+  /** Blocks that open sequences hold; one held by several counts once. */
+  readonly usedBlocks: number
+  /** Blocks that `reserve` may take, cached ones included. */
+  readonly freeBlocks: number
+  /** Blocks whose tokens a new sequence would find, used or free. */
+  readonly cachedBlocks: number
+  /** Tokens of all opened sequences that were found, and that were not. */
+  readonly hitTokens: number
+  readonly missTokens: number
+  /** Cached blocks given up to make room. */
+  readonly evictions: number
+  /** Size of keys and values, used and free. The bookkeeping adds 4·blockTokens + 37 bytes or less per block. */
+  readonly bytes: number
+}
+
+/**
+ * Keys and values of many sequences in one fixed budget, in blocks of `blockTokens` tokens, where sequences that start with the same
+ * tokens share the blocks of that prefix, also while they run.
+ *
+ * - Prefixes match by whole blocks; the last block of a sequence, while not full, is its own. A prefix belongs to its `scope`.
+ * - Blocks of closed sequences stay until room is needed; then the least recently used goes first, the end of a sequence before its beginning.
+ *   A block in use is never evicted.
+ * - Pages are per layer [blocks, kvHeads, blockTokens, headDim], one array of keys and one of values, in the layout of `pagedAttention`. They are
+ *   claimed at construction and never move; the system provides their memory as blocks are first used, lowest numbers first.
+ *
+ * All methods are synchronous. Every method but `dispose` throws ERR_BIO_DISPOSED after `dispose`.
+ *
+ * PagedAttention: Kwon et al. 2023. Departures: free blocks without content go before cached ones, and a block that two sequences computed at
+ * the same time is kept once (vLLM keeps both until one is freed).
+ *
+ * @example
+ * ```ts
+ * const cache = new PagedKvCache({ layers: 24, kvHeads: 8, headDim: 64, bytes: 2 ** 29 })
+ * using sequence = cache.open(prompt, { scope: tenant })
+ * const tokens = prompt.subarray(sequence.cachedTokens)
+ * if (!sequence.reserve(tokens.length)) throw new Error('no room now')
+ * cache.slots(sequence, sequence.length, tokens.length, slots, 0)
+ * // for each layer: cache.write(layer, keyRows, valueRows, slots), then pagedAttention over cache.keys(layer), cache.values(layer)
+ * sequence.commit(tokens)
+ * ```
+ */
+export class PagedKvCache implements Disposable {
+  readonly #layout: PageLayout
+  readonly #blocks: SharedBlocks
+  /** Per layer, [blocks, kvHeads, blockTokens, headDim]. */
+  #keys: Float32Array[]
+  #values: Float32Array[]
+  readonly #open = new Set<Sequence>()
+  #kernels: Pick<Kernels, 'pagedWrite'> | undefined
+  #hitTokens = 0
+  #missTokens = 0
+  #disposed = false
+
+  /** @throws ERR_BIO_VALUE, ERR_BIO_DTYPE, ERR_BIO_CAPACITY (budget below one block, above 2³¹ slots, or more than can be allocated). */
+  constructor(options: PagedKvCacheOptions) {
+    this.#layout = pageLayout(options)
+    this.#kernels = options.kernels
+    const { layers, blocks, blockTokens, bytesPerBlock } = this.#layout
+    const valuesPerLayer = (blocks * bytesPerBlock) / (2 * layers * Float32Array.BYTES_PER_ELEMENT)
+    try {
+      this.#blocks = new SharedBlocks(blocks, blockTokens)
+      this.#keys = Array.from({ length: layers }, () => new Float32Array(valuesPerLayer))
+      this.#values = Array.from({ length: layers }, () => new Float32Array(valuesPerLayer))
+    } catch (cause) {
+      throw new BioError('ERR_BIO_CAPACITY', {
+        operation: 'PagedKvCache',
+        expected: 'a budget that this process can allocate',
+        received: `${blocks * bytesPerBlock} bytes in ${2 * layers} arrays`,
+        hint: 'Lower bytes.',
+        cause,
+      })
+    }
+  }
+
+  get layers(): number {
+    return this.#layout.layers
+  }
+  get kvHeads(): number {
+    return this.#layout.kvHeads
+  }
+  get headDim(): number {
+    return this.#layout.headDim
+  }
+  get blockTokens(): number {
+    return this.#layout.blockTokens
+  }
+  get dtype(): KvDtype {
+    return this.#layout.dtype
+  }
+
+  /**
+   * A sequence that starts with the longest cached prefix of `tokens`: whole blocks of the same scope, committed by open or closed
+   * sequences. The last token is never taken from the cache, since a model must compute one to have logits.
+   * `scope` (default '') separates tenants, adapters and whatever else changes keys and values: no block crosses it.
+   * @throws ERR_BIO_DTYPE, ERR_BIO_VALUE (scope).
+   */
+  open(tokens: Int32Array, options: { readonly scope?: string } = {}): Sequence {
+    this.#check('PagedKvCache.open')
+    checkInt32('PagedKvCache.open', 'tokens', tokens)
+    const { scope = '' } = options
+    checkScope('PagedKvCache.open', scope)
+    const onClose = (closed: Sequence): void => void this.#open.delete(closed)
+    const sequence = new Sequence(this.#blocks, tokens, { scope, onClose })
+    this.#open.add(sequence)
+    this.#hitTokens += sequence.cachedTokens
+    this.#missTokens += tokens.length - sequence.cachedTokens
+    return sequence
+  }
+
+  /**
+   * Writes the slots of positions start … start + count into out[at …]; slot = block·blockTokens + offset. Slots at `length` and
+   * beyond are for writing; those before are for reading.
+   * @throws ERR_BIO_VALUE, ERR_BIO_INDEX (positions not reserved, or no room in `out`), ERR_BIO_DTYPE, ERR_BIO_DISPOSED (closed, or of another cache).
+   */
+  slots(sequence: Sequence, start: number, count: number, out: Int32Array, at: number): void {
+    const operation = 'PagedKvCache.slots'
+    this.#check(operation)
+    if (!this.#open.has(sequence)) throw disposedError(operation, 'sequence of this cache')
+    checkInt32(operation, 'out', out)
+    checkInteger(operation, 'start', start, 0)
+    checkInteger(operation, 'count', count, 0)
+    checkIndex(operation, 'start + count', start + count, sequence.reserved + 1)
+    checkIndex(operation, 'at', at, out.length - count + 1)
+    const { blockTokens } = this.#layout
+    const table = sequence.blockTable
+    for (let i = 0; i < count; i += 1) {
+      const offset = (start + i) % blockTokens
+      out[at + i] = table[(start + i - offset) / blockTokens]! * blockTokens + offset
+    }
+  }
+
+  /** The keys of a layer, [blocks, kvHeads, blockTokens, headDim]: the array itself, for `pagedAttention`. */
+  keys(layer: number): Float32Array {
+    this.#check('PagedKvCache.keys')
+    checkIndex('PagedKvCache.keys', 'layer', layer, this.layers)
+    return this.#keys[layer]!
+  }
+
+  /** The values of a layer, [blocks, kvHeads, blockTokens, headDim]: the array itself, for `pagedAttention`. */
+  values(layer: number): Float32Array {
+    this.#check('PagedKvCache.values')
+    checkIndex('PagedKvCache.values', 'layer', layer, this.layers)
+    return this.#values[layer]!
+  }
+
+  /**
+   * Stores one layer's rows [tokens, kvHeads, headDim] of keys and values in `slots` [tokens].
+   * @throws ERR_BIO_INDEX (layer or slot out of range, or a slot whose block is free or shared already: nobody may change that),
+   * ERR_BIO_SHAPE, ERR_BIO_DTYPE, and what `pagedWrite` throws; before anything is written.
+   */
+  write(layer: number, keyRows: Float32Array, valueRows: Float32Array, slots: Int32Array): void {
+    const operation = 'PagedKvCache.write'
+    const keys = this.keys(layer)
+    checkInt32(operation, 'slots', slots)
+    this.#checkRows('keyRows', keyRows, slots.length)
+    this.#checkRows('valueRows', valueRows, slots.length)
+    for (const slot of slots) this.#checkSlot(slot)
+    this.#kernels ??= getKernels()
+    this.#kernels.pagedWrite(keys, keyRows, slots, this.#layout)
+    this.#kernels.pagedWrite(this.#values[layer]!, valueRows, slots, this.#layout)
+  }
+
+  /** A snapshot of the counters. */
+  stats(): PagedKvCacheStats {
+    this.#check('PagedKvCache.stats')
+    const { blocks, bytesPerBlock } = this.#layout
+    const { free: freeBlocks, cached: cachedBlocks, evictions } = this.#blocks
+    const [hitTokens, missTokens] = [this.#hitTokens, this.#missTokens]
+    const usedBlocks = blocks - freeBlocks
+    const bytes = blocks * bytesPerBlock
+    return { blocks, usedBlocks, freeBlocks, cachedBlocks, hitTokens, missTokens, evictions, bytes }
+  }
+
+  /** Forgets every cached prefix, e.g. after the weights changed. Open sequences go on, and share nothing more. Counters stay. */
+  clear(): void {
+    this.#check('PagedKvCache.clear')
+    this.#blocks.clear()
+  }
+
+  /** Closes all sequences and drops the pages. Disposing twice is allowed. */
+  dispose(): void {
+    if (this.#disposed) return
+    for (const sequence of this.#open) sequence.close()
+    this.#disposed = true
+    this.#keys = []
+    this.#values = []
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+
+  #checkRows(name: string, rows: Float32Array, tokens: number): void {
+    const length = tokens * this.kvHeads * this.headDim
+    if (rows instanceof Float32Array && rows.length === length) return
+    const isFloat = rows instanceof Float32Array
+    throw new BioError(isFloat ? 'ERR_BIO_SHAPE' : 'ERR_BIO_DTYPE', {
+      operation: 'PagedKvCache.write',
+      expected: `${name} as a Float32Array [${tokens}, ${this.kvHeads}, ${this.headDim}]`,
+      received: isFloat ? `${rows.length} values` : typeof rows,
+    })
+  }
+
+  #checkSlot(slot: number): void {
+    const { blocks, blockTokens } = this.#layout
+    checkIndex('PagedKvCache.write', 'slot', slot, blocks * blockTokens)
+    const block = Math.floor(slot / blockTokens)
+    if (this.#blocks.isUsed(block) && !this.#blocks.isShared(block)) return
+    throw new BioError('ERR_BIO_INDEX', {
+      operation: 'PagedKvCache.write',
+      expected: 'slots of reserved positions that are not committed',
+      received: `slot ${slot} of a block that is ${this.#blocks.isUsed(block) ? 'committed' : 'free'}`,
+      hint: 'Take the slots of this step from PagedKvCache.slots, starting at sequence.length.',
+    })
+  }
+
+  #check(operation: string): void {
+    if (this.#disposed) throw disposedError(operation, 'cache')
+  }
+}

@@ -1,0 +1,156 @@
+import { BioError } from '@bio/errors'
+import { checkInt32, checkInteger, disposedError } from './checks.js'
+import type { SharedBlocks } from './shared-blocks.js'
+
+/**
+ * The keys and values of one token sequence: a table of blocks that grows by `reserve` and fills by `commit`. Made by
+ * `PagedKvCache.open`; close it (or declare it with `using`) to give its blocks back.
+ *
+ * One step of a model: `reserve(n)`, write n keys and values into the slots of positions `length … length + n`, `commit(tokens)`.
+ * Every method throws ERR_BIO_DISPOSED after `close`, except `close`.
+ */
+export class Sequence implements Disposable {
+  readonly #blocks: SharedBlocks
+  readonly #root: number
+  readonly #generation: number
+  readonly #onClose: (sequence: Sequence) => void
+  readonly #cachedTokens: number
+  /** [capacity] of which the first `#count` are this sequence's blocks. */
+  #table: Int32Array
+  #count = 0
+  #length: number
+  #reserved: number
+  #closed = false
+
+  /** @internal */
+  constructor(
+    blocks: SharedBlocks,
+    tokens: Int32Array,
+    options: { scope: string; onClose: (sequence: Sequence) => void },
+  ) {
+    this.#blocks = blocks
+    this.#root = blocks.enterScope(options.scope)
+    this.#generation = blocks.generation
+    this.#onClose = options.onClose
+    this.#table = new Int32Array(Math.ceil(tokens.length / blocks.blockTokens) + 1)
+    this.#adoptPrefix(tokens)
+    this.#cachedTokens = this.#count * blocks.blockTokens
+    this.#length = this.#cachedTokens
+    this.#reserved = this.#cachedTokens
+  }
+
+  /** Tokens whose keys and values were cached when the sequence was opened: whole blocks, and never the last token. */
+  get cachedTokens(): number {
+    return this.#cachedTokens
+  }
+
+  /** Committed tokens, the cached ones included. */
+  get length(): number {
+    return this.#length
+  }
+
+  /** Positions that may be written and committed: `length` and what `reserve` added. */
+  get reserved(): number {
+    return this.#reserved
+  }
+
+  /**
+   * A view of the block numbers, in order; position p lies in block blockTable[⌊p / blockTokens⌋]. Take it anew for each step: `reserve`
+   * adds blocks, and `commit` may swap a block for an equal one that was cached already.
+   */
+  get blockTable(): Int32Array {
+    this.#check('Sequence.blockTable')
+    return this.#table.subarray(0, this.#count)
+  }
+
+  /**
+   * Makes room for `tokens` more than are committed, evicting least recently used cached blocks where needed.
+   * False means that too many blocks are in use: then nothing changed.
+   * @throws ERR_BIO_VALUE for a negative or fractional number.
+   */
+  reserve(tokens: number): boolean {
+    this.#check('Sequence.reserve')
+    checkInteger('Sequence.reserve', 'tokens', tokens, 0)
+    const needed = Math.ceil((this.#length + tokens) / this.#blocks.blockTokens)
+    if (needed - this.#count > this.#blocks.free) return false
+    if (needed > this.#table.length) this.#grow(needed)
+    while (this.#count < needed) this.#append(this.#blocks.allocate())
+    this.#reserved = Math.max(this.#reserved, this.#length + tokens)
+    return true
+  }
+
+  /**
+   * Says that the keys and values of these tokens, at positions `length …`, are written in every layer. Each block that fills becomes
+   * findable at once, also by sequences opened while this one runs. If another sequence committed the same block first, this one
+   * takes that block and gives its own back: the contents are equal where the model's arithmetic doesn't depend on the batch.
+   * @throws ERR_BIO_CAPACITY beyond `reserved`, ERR_BIO_DTYPE; then nothing changed.
+   */
+  commit(tokens: Int32Array): void {
+    this.#check('Sequence.commit')
+    checkInt32('Sequence.commit', 'tokens', tokens)
+    if (this.#length + tokens.length > this.#reserved) {
+      throw new BioError('ERR_BIO_CAPACITY', {
+        operation: 'Sequence.commit',
+        expected: `at most ${this.#reserved - this.#length} tokens (reserved and not committed)`,
+        received: `${tokens.length} tokens`,
+        hint: 'Call reserve(tokens) before the step and check that it returned true.',
+      })
+    }
+    const { blockTokens } = this.#blocks
+    for (let at = 0; at < tokens.length;) {
+      const offset = this.#length % blockTokens
+      const taken = Math.min(blockTokens - offset, tokens.length - at)
+      const block = this.#table[Math.floor(this.#length / blockTokens)]!
+      this.#blocks.tokens.set(tokens.subarray(at, at + taken), block * blockTokens + offset)
+      this.#length += taken
+      at += taken
+      if (offset + taken === blockTokens) this.#share(this.#length / blockTokens - 1)
+    }
+  }
+
+  /** Gives the blocks back; committed full ones stay cached until they are evicted. Closing twice is allowed. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    for (let i = this.#count - 1; i >= 0; i -= 1) this.#blocks.release(this.#table[i]!)
+    this.#blocks.leaveScope(this.#root)
+    this.#onClose(this)
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  #adoptPrefix(tokens: Int32Array): void {
+    const { blockTokens } = this.#blocks
+    for (let at = 0; at + blockTokens < tokens.length; at += blockTokens) {
+      const block = this.#blocks.adopt(this.#parent(this.#count), tokens, at)
+      if (block < 0) return
+      this.#append(block)
+    }
+  }
+
+  #share(i: number): void {
+    if (this.#generation === this.#blocks.generation)
+      this.#table[i] = this.#blocks.share(this.#table[i]!, this.#parent(i))
+  }
+
+  #parent(i: number): number {
+    return i === 0 ? this.#root : this.#table[i - 1]!
+  }
+
+  #append(block: number): void {
+    this.#table[this.#count] = block
+    this.#count += 1
+  }
+
+  #grow(needed: number): void {
+    const larger = new Int32Array(Math.max(needed, 2 * this.#table.length))
+    larger.set(this.#table)
+    this.#table = larger
+  }
+
+  #check(operation: string): void {
+    if (this.#closed) throw disposedError(operation, 'sequence')
+  }
+}
