@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { chainHash } from './chain-hash.js'
 import { PrefixIndex } from './prefix-index.js'
 
 const [rootA, rootB] = [-1, -2]
@@ -10,7 +11,7 @@ function add(index: PrefixIndex, block: number, parent: number, tokens: number[]
 }
 
 test('a block is found by its parent and its tokens, at any offset of the query', () => {
-  const index = new PrefixIndex(4, 2)
+  const index = new PrefixIndex({ blocks: 4, blockTokens: 2, seed: 1 })
   add(index, 0, rootA, [1, 2])
   add(index, 1, 0, [3, 4])
   const query = Int32Array.of(9, 1, 2, 3, 4)
@@ -20,7 +21,7 @@ test('a block is found by its parent and its tokens, at any offset of the query'
 })
 
 test('equal tokens in two scopes, or after two prefixes, are different blocks', () => {
-  const index = new PrefixIndex(4, 1)
+  const index = new PrefixIndex({ blocks: 4, blockTokens: 1, seed: 1 })
   add(index, 0, rootA, [7])
   expect(index.find(rootB, Int32Array.of(7), 0)).toBe(-1)
   add(index, 1, rootB, [7])
@@ -29,11 +30,22 @@ test('equal tokens in two scopes, or after two prefixes, are different blocks', 
   expect([rootA, rootB, 0, 1].map((parent) => index.find(parent, Int32Array.of(7), 0))).toEqual([0, 1, 2, 3])
 })
 
-test('an index with one bucket, where everything collides, still tells all blocks apart', () => {
-  const index = new PrefixIndex(1, 1) // one block, hence one bucket
-  add(index, 0, rootA, [5])
-  for (let token = -100; token < 100; token += 1)
-    expect(index.find(rootA, Int32Array.of(token), 0)).toBe(token === 5 ? 0 : -1)
+test('blocks of the same hash are told apart by their tokens', () => {
+  const [seed, seen] = [1, new Map<number, Int32Array>()]
+  let tokens = Int32Array.of(0, 0)
+  const hash = () => chainHash(seed ^ rootA, tokens, 0, 2)
+  for (let i = 1; !seen.has(hash()); i += 1) {
+    seen.set(hash(), tokens)
+    tokens = Int32Array.of(i, i * i)
+  }
+  const rival = seen.get(hash())!
+  expect(rival).not.toEqual(tokens)
+  const index = new PrefixIndex({ blocks: 2, blockTokens: 2, seed })
+  add(index, 0, rootA, [...tokens])
+  expect(index.find(rootA, rival, 0)).toBe(-1)
+  add(index, 1, rootA, [...rival])
+  expect(index.find(rootA, rival, 0)).toBe(1)
+  expect(index.find(rootA, tokens, 0)).toBe(0)
 })
 
 test('add, remove and find agree with a map of strings', () => {
@@ -41,7 +53,7 @@ test('add, remove and find agree with a map of strings', () => {
   const step = fc.record({ block: fc.nat(blocks - 1), root: fc.constantFrom(rootA, rootB), token: fc.nat(3) })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const index = new PrefixIndex(blocks, 2)
+      const index = new PrefixIndex({ blocks: blocks, blockTokens: 2, seed: 1 })
       const model = new Map<string, number>()
       const keys = new Map<number, string>()
       for (const { block, root, token } of steps) {

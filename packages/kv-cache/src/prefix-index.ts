@@ -1,9 +1,11 @@
+import { chainHash } from './chain-hash.js'
+
 /**
  * Finds the block that holds given tokens after a given prefix: a trie with one full block per edge, kept flat as a chained hash table
  * in typed arrays. A block's key is its parent (the block before it, or the root of its scope) and its own tokens, so equal tokens in
  * two scopes, or after two prefixes, are different keys.
  *
- * hash[block] = H(hash[parent], tokens of block), hash[root] = H(seed, root), as in vLLM's hash chain. The hash only picks a bucket: a
+ * hash[block] = H(hash[parent], tokens of block), hash[root] = seed ⊕ root, as in vLLM's hash chain. The hash only picks a bucket: a
  * hit is verified by comparing parent and tokens, so a collision can cost time but never a wrong block.
  */
 export class PrefixIndex {
@@ -20,10 +22,12 @@ export class PrefixIndex {
   readonly #buckets: Int32Array
   #size = 0
 
-  constructor(blocks: number, blockTokens: number) {
+  /** A `seed` unknown outside keeps it hard to craft prompts that crowd one bucket. */
+  constructor(options: { blocks: number; blockTokens: number; seed: number }) {
+    const { blocks, blockTokens, seed } = options
     this.tokens = new Int32Array(blocks * blockTokens)
     this.#blockTokens = blockTokens
-    this.#seed = (Math.random() * 2 ** 32) | 0
+    this.#seed = seed
     this.#hash = new Int32Array(blocks)
     this.#parent = new Int32Array(blocks)
     this.#next = new Int32Array(blocks)
@@ -86,23 +90,7 @@ export class PrefixIndex {
   }
 
   #chain(parent: number, tokens: Int32Array, at: number): number {
-    let hash = parent < 0 ? mix(this.#seed, parent) : this.#hash[parent]!
-    for (let i = 0; i < this.#blockTokens; i += 1) hash = mix(hash, tokens[at + i]!)
-    return finish(hash)
+    const previous = parent < 0 ? this.#seed ^ parent : this.#hash[parent]!
+    return chainHash(previous, tokens, at, this.#blockTokens)
   }
-}
-
-/** One round of MurmurHash3 (32 bit, Appleby 2011). */
-function mix(hash: number, value: number): number {
-  let k = Math.imul(value, 0xcc9e2d51)
-  k = Math.imul((k << 15) | (k >>> 17), 0x1b873593)
-  const h = hash ^ k
-  return (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0
-}
-
-/** MurmurHash3's finalizer: every input bit reaches every output bit. */
-function finish(hash: number): number {
-  let h = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
-  return h ^ (h >>> 16)
 }

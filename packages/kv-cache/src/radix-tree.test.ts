@@ -16,7 +16,9 @@ test('set, delete, get, longest and items agree with a plain list of keys', () =
           tree.set(Int32Array.from(key), name)
           model.set(name, key)
         } else if (model.delete(name)) tree.delete(Int32Array.from(key))
-        const prefixes = [...model.keys()].filter((known) => model.get(known)!.every((t, i) => query[i] === t))
+        const prefixes = [...model.keys()].filter((known) =>
+          model.get(known)!.every((t, i) => query[i] === t),
+        )
         const longest = prefixes.toSorted((a, b) => b.length - a.length)[0]
         expect(tree.longest(Int32Array.from(query))).toBe(longest)
         expect(tree.get(Int32Array.from(query))).toBe(model.has(query.join()) ? query.join() : undefined)

@@ -20,7 +20,7 @@ export class SharedBlocks {
   constructor(blocks: number, blockTokens: number) {
     this.blockTokens = blockTokens
     this.#pool = new BlockPool(blocks)
-    this.#index = new PrefixIndex(blocks, blockTokens)
+    this.#index = new PrefixIndex({ blocks, blockTokens, seed: (Math.random() * 2 ** 32) | 0 })
   }
 
   get free(): number {
