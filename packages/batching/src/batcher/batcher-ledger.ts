@@ -1,3 +1,4 @@
+import { MovingAverage } from '../moving-average.js'
 import type { BatcherStats } from './batcher-stats.js'
 
 type Count = 'submitted' | 'completed' | 'failed' | 'cancelled' | 'expired' | 'rejected'
@@ -17,8 +18,7 @@ export class BatcherLedger {
   #queueMs = 0
   #runs = 0
   #runMs = 0
-  /** Moving average of a run's milliseconds; undefined before the first ends. */
-  recentRunMs: number | undefined = undefined
+  readonly recentRunMs: MovingAverage = new MovingAverage()
 
   dispatched(items: number, queueMs: number): void {
     this.#batches += 1
@@ -29,7 +29,7 @@ export class BatcherLedger {
   ran(ms: number): void {
     this.#runs += 1
     this.#runMs += ms
-    this.recentRunMs = this.recentRunMs === undefined ? ms : 0.8 * this.recentRunMs + 0.2 * ms
+    this.recentRunMs.add(ms)
   }
 
   snapshot(maxBatchSize: number, queued: number): BatcherStats {

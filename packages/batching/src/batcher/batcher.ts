@@ -178,7 +178,7 @@ export class Batcher<Input, Output> implements AsyncDisposable {
     const inputs = batch.tickets.map((ticket) => ticket.input)
     let settle: (ticket: Ticket<Input, Output>, index: number) => void
     try {
-      const outputs = await this.#options.run(inputs, { signal: batch.signal })
+      const outputs = await this.#options.run(inputs, { signal: batch.abort.signal })
       checkOutputs(outputs, inputs.length)
       settle = (ticket, index) => this.#settle(ticket, outputs[index] as Output | Error)
     } catch (error) {
@@ -208,7 +208,7 @@ export class Batcher<Input, Output> implements AsyncDisposable {
   #leave(ticket: Ticket<Input, Output>, count: Withdrawal | 'failed', reason: unknown): void {
     this.#ledger.counts[count] += 1
     if (ticket.batch === undefined) this.#queue.delete(ticket)
-    else if (this.#running.has(ticket.batch)) ticket.batch.release(reason)
+    else if (this.#running.has(ticket.batch)) ticket.batch.abort.release(reason)
     this.#keepWait()
     this.#drain.notify()
   }
@@ -216,7 +216,7 @@ export class Batcher<Input, Output> implements AsyncDisposable {
   /** Milliseconds in which the full queue will have been taken, at the pace of the recent runs. */
   #drainEstimateMs(): number {
     const { maxBatchSize, maxWaitMs, concurrency } = this.#options
-    const runMs = this.#ledger.recentRunMs ?? maxWaitMs
+    const runMs = this.#ledger.recentRunMs.value ?? maxWaitMs
     return Math.ceil(this.#queue.size / (maxBatchSize * concurrency)) * runMs
   }
 }
