@@ -30,7 +30,7 @@ test('equal tokens in two scopes, or after two prefixes, are different blocks', 
   expect([rootA, rootB, 0, 1].map((parent) => index.find(parent, Int32Array.of(7), 0))).toEqual([0, 1, 2, 3])
 })
 
-test('blocks of the same hash are told apart by their tokens', () => {
+test('blocks of the same hash are told apart by their tokens, and their children by their parents', () => {
   const [seed, seen] = [1, new Map<number, Int32Array>()]
   let tokens = Int32Array.of(0, 0)
   const hash = () => chainHash(seed ^ rootA, tokens, 0, 2)
@@ -40,12 +40,15 @@ test('blocks of the same hash are told apart by their tokens', () => {
   }
   const rival = seen.get(hash())!
   expect(rival).not.toEqual(tokens)
-  const index = new PrefixIndex({ blocks: 2, blockTokens: 2, seed })
+  const index = new PrefixIndex({ blocks: 3, blockTokens: 2, seed })
   add(index, 0, rootA, [...tokens])
   expect(index.find(rootA, rival, 0)).toBe(-1)
   add(index, 1, rootA, [...rival])
   expect(index.find(rootA, rival, 0)).toBe(1)
   expect(index.find(rootA, tokens, 0)).toBe(0)
+  add(index, 2, 0, [5, 5])
+  expect(index.find(0, Int32Array.of(5, 5), 0)).toBe(2)
+  expect(index.find(1, Int32Array.of(5, 5), 0)).toBe(-1)
 })
 
 test('add, remove and find agree with a map of strings', () => {

@@ -61,9 +61,18 @@ export class RadixTree<T> {
 
   /** All items, in no particular order. */
   *items(): Generator<T> {
+    for (const { item } of this.#nodes()) if (item !== undefined) yield item
+  }
+
+  /** Places in the tree, the root included: it depends on the keys alone, and is at most 2·size + 1. */
+  get nodes(): number {
+    return [...this.#nodes()].length
+  }
+
+  *#nodes(): Generator<Node<T>> {
     const open = [this.#root]
     for (let node = open.pop(); node !== undefined; node = open.pop()) {
-      if (node.item !== undefined) yield node.item
+      yield node
       for (const child of node.children.values()) open.push(child)
     }
   }
