@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Batcher, QueueFullError } from '../index.js'
 
@@ -79,6 +80,46 @@ test('a queued request that is aborted never runs', async () => {
   await vi.advanceTimersByTimeAsync(10)
   expect(calls.map((call) => call.inputs)).toEqual([[2]])
   expect(batcher.stats()).toMatchObject({ submitted: 2, cancelled: 1, running: 1, queued: 0 })
+})
+
+test('when the oldest is aborted, the wait counts from the arrival of the next', async () => {
+  const { calls, run } = manualRun()
+  const batcher = new Batcher({ run, maxBatchSize: 8, maxWaitMs: 10 })
+  const controller = new AbortController()
+  batcher.submit(1, { signal: controller.signal }).catch(() => {})
+  await vi.advanceTimersByTimeAsync(6)
+  void batcher.submit(2)
+  controller.abort()
+  await vi.advanceTimersByTimeAsync(9)
+  expect(calls).toHaveLength(0)
+  await vi.advanceTimersByTimeAsync(1)
+  expect(calls[0]!.inputs).toEqual([2])
+})
+
+test('a settled request leaves no listener on its signal', async () => {
+  const { signal } = new AbortController()
+  const batcher = new Batcher({ run: double, maxBatchSize: 1, maxWaitMs: 10 })
+  await batcher.submit(1, { signal })
+  expect(getEventListeners(signal, 'abort')).toEqual([])
+})
+
+test('a request whose deadline passed while the event loop was busy does not run', async () => {
+  vi.useRealTimers()
+  const ran: number[] = []
+  const batcher = new Batcher<number, number>({
+    run: async (inputs) => {
+      ran.push(...inputs)
+      await Promise.resolve()
+      const start = performance.now()
+      while (performance.now() - start < 10); // no timer fires meanwhile
+      return inputs
+    },
+    maxBatchSize: 1,
+    maxWaitMs: 0,
+  })
+  const results = await Promise.allSettled([batcher.submit(1), batcher.submit(2, { deadlineMs: 5 })])
+  expect(results).toMatchObject([{ value: 1 }, { reason: { code: 'ERR_BIO_DEADLINE' } }])
+  expect(ran).toEqual([1])
 })
 
 test('a running request that is aborted rejects at once; the run is told only when all are gone', async () => {

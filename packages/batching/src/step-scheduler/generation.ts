@@ -1,3 +1,5 @@
+import { checkCount, invalid } from '../check.js'
+
 /** A request for tokens. */
 export interface GenerationRequest<Sampling> {
   /** At least one token; copied. */
@@ -51,4 +53,17 @@ export interface GenerationResult {
   readonly ttftMs: number | null
   /** Milliseconds from submit to the end. */
   readonly durationMs: number
+}
+
+/** Refuses a request that could never run (`ERR_BIO_CONFIG`). */
+export function checkRequest(options: GenerationRequest<unknown>): void {
+  const operation = 'StepScheduler.submit'
+  const { prompt, maxTokens, stop, stopTokens } = options
+  if (!(prompt instanceof Int32Array) || prompt.length === 0)
+    throw invalid(operation, 'prompt to be an Int32Array of at least one token', prompt)
+  checkCount(operation, 'maxTokens', maxTokens)
+  if (stop !== undefined && typeof stop !== 'function')
+    throw invalid(operation, 'stop to be a function', stop)
+  if (stopTokens !== undefined && !Array.isArray(stopTokens))
+    throw invalid(operation, 'stopTokens to be an array', stopTokens)
 }

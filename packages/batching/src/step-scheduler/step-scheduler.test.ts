@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { expect, test, vi } from 'vitest'
 import { QueueFullError, StepScheduler, type StepEngine } from '../index.js'
 import { BlockCache, type BlockSequence } from './__fixtures__/block-cache.js'
@@ -145,6 +146,19 @@ test('a generation that outgrows the whole cache fails after its last token, and
   expect(cache.heldBlocks).toBe(0)
 })
 
+test('nobody overtakes an older request for being small', async () => {
+  const { scheduler, engine } = setUp({ blocks: 6 })
+  const lengths = [9, 16, 2]
+  const generations = lengths.map((length, client) =>
+    scheduler.submit({ prompt: prompt(length, client), maxTokens: 4, sampling: 1 }),
+  )
+  await Promise.all(generations.map(({ result }) => result))
+  const firstStep = (id: number): number => engine.steps.findIndex(({ ids }) => ids.includes(id))
+  expect(firstStep(0)).toBe(0)
+  expect(firstStep(1)).toBe(4) // 4 blocks and one to grow are free when the first has ended
+  expect(firstStep(2)).toBeGreaterThanOrEqual(4)
+})
+
 test('stop tokens and stop conditions end a generation with their token', async () => {
   const { scheduler } = setUp()
   const request = { prompt: prompt(5, 1), maxTokens: 30, sampling: 3 }
@@ -187,6 +201,27 @@ test('an abort ends the generation at once and frees its blocks within one step'
   await turn()
   steps[1]!()
   expect((await other.result).tokens).toHaveLength(2)
+})
+
+test('an engine that never yields does not keep an abort from being heard', async () => {
+  const { scheduler } = setUp({ blocks: 1000 })
+  const controller = new AbortController()
+  const { result } = scheduler.submit({
+    prompt: prompt(9, 1),
+    maxTokens: 3000,
+    sampling: 1,
+    signal: controller.signal,
+  })
+  setTimeout(() => controller.abort(), 2)
+  expect((await result).finishReason).toBe('abort')
+})
+
+test('an ended generation leaves no listener on its signal', async () => {
+  const { scheduler } = setUp()
+  const { signal } = new AbortController()
+  await scheduler.submit({ prompt: prompt(9, 1), maxTokens: 3, sampling: 1, signal }).result
+  await turn()
+  expect(getEventListeners(signal, 'abort')).toEqual([])
 })
 
 test('the signal of a step aborts only when nobody waits for any of its requests', async () => {

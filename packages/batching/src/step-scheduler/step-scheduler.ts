@@ -1,13 +1,13 @@
-import { BioError } from '@bio/errors'
-import { checkCount, describe, invalid } from '../check.js'
+import { checkCount } from '../check.js'
 import { Drain, type DrainOptions } from '../drain.js'
 import { MovingAverage } from '../moving-average.js'
 import { QueueFullError } from '../queue-full-error.js'
 import { SharedAbort } from '../shared-abort.js'
 import type { CachedSequence, SequenceCache, StepEngine, StepItem } from './contract.js'
-import type { Generation, GenerationRequest } from './generation.js'
+import { checkRequest, type Generation, type GenerationRequest } from './generation.js'
 import { ScheduledRequest } from './scheduled-request.js'
 import type { SchedulerStats } from './scheduler-stats.js'
+import { checkOutputs, checkToken, toItem } from './step-exchange.js'
 import { StepPlanner, type Chunk } from './step-planner.js'
 
 /** What a `StepScheduler` drives, and its limits. */
@@ -223,52 +223,7 @@ export class StepScheduler<Sequence extends CachedSequence, Sampling> implements
   }
 }
 
-function toItem<Sequence extends CachedSequence, Sampling>({
-  request,
-  count,
-}: Chunk<Sequence, Sampling>): StepItem<Sequence, Sampling> {
-  return {
-    id: request.id,
-    sequence: request.sequence!,
-    tokens: request.tokens.slice(request.computed, request.computed + count),
-    start: request.computed,
-    sample: count === request.pending,
-    sampling: request.options.sampling,
-    generated: request.generated,
-  }
-}
-
 function remove<Entry>(list: Entry[], entry: Entry): void {
   const index = list.indexOf(entry)
   if (index !== -1) list.splice(index, 1)
-}
-
-function checkRequest(options: GenerationRequest<unknown>): void {
-  const operation = 'StepScheduler.submit'
-  const { prompt, maxTokens, stop, stopTokens } = options
-  if (!(prompt instanceof Int32Array) || prompt.length === 0)
-    throw invalid(operation, 'prompt to be an Int32Array of at least one token', prompt)
-  checkCount(operation, 'maxTokens', maxTokens)
-  if (stop !== undefined && typeof stop !== 'function')
-    throw invalid(operation, 'stop to be a function', stop)
-  if (stopTokens !== undefined && !Array.isArray(stopTokens))
-    throw invalid(operation, 'stopTokens to be an array', stopTokens)
-}
-
-function checkOutputs(outputs: ArrayLike<number>, items: number): void {
-  if (outputs?.length === items) return
-  throw new BioError('ERR_BIO_OUTPUT_COUNT', {
-    operation: 'StepEngine.step',
-    expected: `${items} entries, one per item`,
-    received: describe(outputs),
-  })
-}
-
-function checkToken(token: number | undefined): asserts token is number {
-  if (Number.isInteger(token) && token! >= 0 && token! < 2 ** 31) return
-  throw new BioError('ERR_BIO_VALUE', {
-    operation: 'StepEngine.step',
-    expected: 'a sampled token from 0 to 2³¹ − 1',
-    received: String(token),
-  })
 }
