@@ -45,13 +45,18 @@ export interface PagedKvCacheStats {
  *
  * @example
  * ```ts
- * const cache = new PagedKvCache({ layers: 24, kvHeads: 8, headDim: 64, bytes: 2 ** 29 })
- * using sequence = cache.open(prompt, { scope: tenant })
- * const tokens = prompt.subarray(sequence.cachedTokens)
- * if (!sequence.reserve(tokens.length)) throw new Error('no room now')
- * cache.slots(sequence, sequence.length, tokens.length, slots, 0)
- * // for each layer: cache.write(layer, keyRows, valueRows, slots), then pagedAttention over cache.keys(layer), cache.values(layer)
- * sequence.commit(tokens)
+ * import { PagedKvCache } from '@bio/kv-cache'
+ *
+ * using cache = new PagedKvCache({ layers: 2, kvHeads: 2, headDim: 8, blockTokens: 4, bytes: 2 ** 20 })
+ * const prompt = Int32Array.of(1, 2, 3, 4, 5, 6)
+ * const slots = new Int32Array(6)
+ * using first = cache.open(prompt, { scope: 'tenant a' })
+ * first.reserve(6)
+ * cache.slots(first, 0, 6, slots, 0) // for each layer: cache.write(layer, keyRows, valueRows, slots), then attention
+ * first.commit(prompt)
+ * using second = cache.open(prompt, { scope: 'tenant a' })
+ * using stranger = cache.open(prompt, { scope: 'tenant b' })
+ * console.log(second.cachedTokens, stranger.cachedTokens) // => 4 0
  * ```
  */
 export class PagedKvCache implements Disposable {

@@ -32,10 +32,13 @@ export interface PrefixCacheStats {
  *
  * @example
  * ```ts
- * const cache = new PrefixCache<State>({ bytes: 2 ** 30, sizeOf: (state) => state.byteLength })
- * cache.set(systemPrompt, state, { scope: tenant })
- * using hit = cache.match(prompt.subarray(0, -1), { scope: tenant })   // the last token is left to compute
- * if (hit) resume(hit.value, prompt.subarray(hit.length))
+ * import { PrefixCache } from '@bio/kv-cache'
+ *
+ * using cache = new PrefixCache({ bytes: 2 ** 20, sizeOf: (state: Float32Array) => state.byteLength })
+ * cache.set(Int32Array.of(1, 2, 3), new Float32Array(100))
+ * const prompt = Int32Array.of(1, 2, 3, 4, 5)
+ * using hit = cache.match(prompt.subarray(0, -1)) // the last token is left to compute
+ * console.log(hit?.length, hit?.value.length) // => 3 100
  * ```
  */
 export class PrefixCache<V> implements Disposable {
