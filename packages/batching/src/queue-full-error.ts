@@ -5,7 +5,13 @@ import { BioError } from '@bio/errors'
  *
  * @example
  * ```ts
- * if (isBioError(error, 'ERR_BIO_QUEUE_FULL')) response.setHeader('Retry-After', Math.ceil(error.retryAfterMs / 1000))
+ * import { Batcher, QueueFullError } from '@bio/batching'
+ *
+ * const batcher = new Batcher({ run: async (inputs) => inputs, maxBatchSize: 8, maxWaitMs: 10, maxQueue: 1 })
+ * const accepted = batcher.submit('first')
+ * const refusal = await batcher.submit('second').catch((error) => error)
+ * if (refusal instanceof QueueFullError) console.log(`Retry-After: ${Math.ceil(refusal.retryAfterMs / 1000)}`) // => Retry-After: 1
+ * await accepted
  * ```
  */
 export class QueueFullError extends BioError {

@@ -41,8 +41,11 @@ export interface BatcherOptions<Input, Output> {
  *
  * @example
  * ```ts
- * await using batcher = new Batcher({ run: (texts: readonly string[]) => model.embed(texts), maxBatchSize: 32, maxWaitMs: 10 })
- * const vector = await batcher.submit('hello', { signal, deadlineMs: 200 })
+ * import { Batcher } from '@bio/batching'
+ *
+ * const run = async (texts: readonly string[]) => texts.map((text) => text.length)
+ * const batcher = new Batcher({ run, maxBatchSize: 32, maxWaitMs: 10 })
+ * console.log(await batcher.submit('hello', { signal: AbortSignal.timeout(1000), deadlineMs: 200 })) // => 5
  * ```
  */
 export class Batcher<Input, Output> implements AsyncDisposable {

@@ -34,6 +34,8 @@ export class StepPlanner<Sequence extends CachedSequence, Sampling> {
   readonly #limits: StepLimits
   readonly #fail: (request: ScheduledRequest<Sequence, Sampling>, error: unknown) => void
   readonly #sharedPrefixes: SharedPrefixes
+  /** The oldest waiting request when it found no room. Asking again is in vain until somebody leaves. */
+  #noRoom: ScheduledRequest<Sequence, Sampling> | undefined
 
   constructor(
     cache: SequenceCache<Sequence>,
@@ -62,12 +64,21 @@ export class StepPlanner<Sequence extends CachedSequence, Sampling> {
     if (this.preemptions > preemptions) return chunks
     for (const request of this.waiting.slice()) {
       if (budget === 0 || this.running.length === this.#limits.maxSequences) break
+      if (request === this.#noRoom) break
       if (this.#sharedPrefixes.isWorthWaiting(request, this.running)) continue
-      const admission = this.#admit(request)
-      if (admission === 'no room') break // by arrival: nobody overtakes for being small
-      if (admission === 'admitted') take(request)
+      if (this.#admit(request)) take(request)
+      else if (this.#noRoom !== undefined) break // by arrival: nobody overtakes for being small
     }
     return chunks
+  }
+
+  /** Forgets a request, whether it waits, runs or is unknown. */
+  remove(request: ScheduledRequest<Sequence, Sampling>): void {
+    for (const list of [this.waiting, this.running]) {
+      const index = list.indexOf(request)
+      if (index !== -1) list.splice(index, 1)
+    }
+    this.#noRoom = undefined
   }
 
   /** Room for one more token of a decode, from the latest requests if need be; false if it had to leave itself. */
@@ -84,13 +95,13 @@ export class StepPlanner<Sequence extends CachedSequence, Sampling> {
   }
 
   #preempt(request: ScheduledRequest<Sequence, Sampling>): void {
-    this.running.splice(this.running.indexOf(request), 1)
+    this.remove(request)
     insertByArrival(this.waiting, request)
     this.preemptions += 1
     request.preempt()
   }
 
-  #admit(request: ScheduledRequest<Sequence, Sampling>): 'admitted' | 'no room' | 'failed' {
+  #admit(request: ScheduledRequest<Sequence, Sampling>): boolean {
     const { scope, maxTokens } = request.options
     let sequence: Sequence | undefined
     try {
@@ -102,18 +113,19 @@ export class StepPlanner<Sequence extends CachedSequence, Sampling> {
       if (!sequence.reserve(room)) {
         if (this.running.length === 0) throw tooLong(request)
         sequence.close()
-        return 'no room'
+        this.#noRoom = request
+        return false
       }
     } catch (error) {
       request.sequence = sequence // so that failing closes it
       this.#fail(request, error)
-      return 'failed'
+      return false
     }
-    this.waiting.splice(this.waiting.indexOf(request), 1)
+    this.remove(request)
     insertByArrival(this.running, request)
     if (request.admittedAt === undefined) this.cachedTokens += sequence.cachedTokens
     request.admit(sequence)
-    return 'admitted'
+    return true
   }
 }
 

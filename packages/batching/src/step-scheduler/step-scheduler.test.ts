@@ -159,6 +159,16 @@ test('nobody overtakes an older request for being small', async () => {
   expect(firstStep(2)).toBeGreaterThanOrEqual(4)
 })
 
+test('a request without room is not asked for again until somebody leaves', async () => {
+  const { scheduler, cache } = setUp({ blocks: 6 })
+  const open = vi.spyOn(cache, 'open')
+  const generations = [9, 16].map((length, client) =>
+    scheduler.submit({ prompt: prompt(length, client), maxTokens: 9, sampling: 1 }),
+  )
+  await Promise.all(generations.map(({ result }) => result))
+  expect(open).toHaveBeenCalledTimes(3) // the first, the second in vain, the second
+})
+
 test('stop tokens and stop conditions end a generation with their token', async () => {
   const { scheduler } = setUp()
   const request = { prompt: prompt(5, 1), maxTokens: 30, sampling: 3 }

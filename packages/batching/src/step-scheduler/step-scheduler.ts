@@ -35,8 +35,20 @@ export interface StepSchedulerOptions<Sequence extends CachedSequence, Sampling>
  *
  * @example
  * ```ts
- * await using scheduler = new StepScheduler({ engine, cache, maxTokensPerStep: 256, maxSequences: 16 })
- * for await (const token of scheduler.submit({ prompt, maxTokens: 64, sampling: { temperature: 0 } })) write(token)
+ * import { StepScheduler } from '@bio/batching'
+ *
+ * // PagedKvCache of @bio/kv-cache is a real cache; a real engine runs a model. This one counts.
+ * const cache = { blockTokens: 16, open: () => ({ cachedTokens: 0, reserve: () => true, commit() {}, close() {} }) }
+ * const scheduler = new StepScheduler({
+ *   cache,
+ *   engine: { step: (items) => items.map(({ tokens }) => tokens.at(-1)! + 1) },
+ *   maxTokensPerStep: 256,
+ *   maxSequences: 16,
+ * })
+ * const generation = scheduler.submit({ prompt: Int32Array.of(5, 6), maxTokens: 2, sampling: null })
+ * for await (const token of generation) console.log(token)
+ * // => 7
+ * // => 8
  * ```
  */
 export class StepScheduler<Sequence extends CachedSequence, Sampling> implements AsyncDisposable {
@@ -210,8 +222,7 @@ export class StepScheduler<Sequence extends CachedSequence, Sampling> implements
     this.#counts[count] += 1
     if (count === 'finished' && request.admittedAt !== undefined)
       this.#residenceMs.add(performance.now() - request.admittedAt)
-    remove(this.#planner.waiting, request)
-    remove(this.#planner.running, request)
+    this.#planner.remove(request)
     settle()
     if (this.#step?.requests.has(request)) this.#step.abort.release(new Error('nobody waits for this step'))
     else this.#close(request)
@@ -221,9 +232,4 @@ export class StepScheduler<Sequence extends CachedSequence, Sampling> implements
     request.sequence?.close()
     request.sequence = undefined
   }
-}
-
-function remove<Entry>(list: Entry[], entry: Entry): void {
-  const index = list.indexOf(entry)
-  if (index !== -1) list.splice(index, 1)
 }
