@@ -24,7 +24,7 @@ export interface PagedKvCacheStats {
   readonly missTokens: number
   /** Cached blocks given up to make room. */
   readonly evictions: number
-  /** Size of keys and values, used and free. The bookkeeping adds 4·blockTokens + 37 bytes or less per block. */
+  /** Size of keys and values, used and free. The bookkeeping adds 4·blockTokens + 33 bytes or less per block. */
   readonly bytes: number
 }
 
