@@ -1,4 +1,5 @@
 import { BioError } from '@bio/errors'
+import { onAbort } from '../on-abort.js'
 import type { RunningBatch } from './running-batch.js'
 
 /** What a caller may say about one request. */
@@ -23,6 +24,7 @@ export class Ticket<Input, Output> {
   readonly #options: SubmitOptions
   readonly #withdraw: (withdrawal: Withdrawal, reason: unknown) => void
   readonly #timer: ReturnType<typeof setTimeout> | undefined
+  readonly #forget: (() => void) | undefined
   #resolve!: (output: Output) => void
   #reject!: (reason: unknown) => void
 
@@ -38,7 +40,8 @@ export class Ticket<Input, Output> {
       this.#resolve = resolve
       this.#reject = reject
     })
-    options.signal?.addEventListener('abort', this.#onAbort)
+    const { signal } = options
+    this.#forget = signal && onAbort(signal, () => this.#withdraw('cancelled', signal.reason))
     if (options.deadlineMs !== undefined) this.#timer = setTimeout(this.#onDeadline, options.deadlineMs)
   }
 
@@ -61,12 +64,10 @@ export class Ticket<Input, Output> {
     if (this.settled) return false
     this.settled = true
     clearTimeout(this.#timer)
-    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    this.#forget?.()
     settle()
     return true
   }
-
-  readonly #onAbort = (): void => this.#withdraw('cancelled', this.#options.signal?.reason)
 
   readonly #onDeadline = (): void => {
     const error = new BioError('ERR_BIO_DEADLINE', {

@@ -1,6 +1,7 @@
 import { checkCount } from '../check.js'
 import { Drain, type DrainOptions } from '../drain.js'
 import { MovingAverage } from '../moving-average.js'
+import { onAbort } from '../on-abort.js'
 import { QueueFullError } from '../queue-full-error.js'
 import { SharedAbort } from '../shared-abort.js'
 import type { CachedSequence, SequenceCache, StepEngine, StepItem } from './contract.js'
@@ -109,9 +110,10 @@ export class StepScheduler<Sequence extends CachedSequence, Sampling> implements
       abort()
       return request.stream
     }
-    signal?.addEventListener('abort', abort)
-    const forget = (): void => signal?.removeEventListener('abort', abort)
-    request.stream.result.then(forget, forget)
+    if (signal !== undefined) {
+      const forget = onAbort(signal, abort)
+      request.stream.result.then(forget, forget)
+    }
     waiting.push(request)
     if (!this.#looping) void this.#loop()
     return request.stream
