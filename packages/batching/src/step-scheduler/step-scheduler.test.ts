@@ -97,6 +97,8 @@ test('prefixes are shared within a scope only, and nobody waits for another scop
   const results = ['a', 'b'].map((scope) => scheduler.submit({ ...request, scope }).result)
   expect((await Promise.all(results)).map(({ prefilledTokens }) => prefilledTokens)).toEqual([12, 12])
   expect(engine.steps.length).toBe(1)
+  expect((await scheduler.submit({ ...request, scope: 'c' }).result).cachedTokens).toBe(0)
+  expect((await scheduler.submit({ ...request, scope: 'a' }).result).cachedTokens).toBe(8)
 })
 
 test('a long prompt is prefilled in chunks while the others go on decoding in every step', async () => {
