@@ -1,0 +1,126 @@
+import type { Backend } from '../backend.js'
+import {
+  checkApart,
+  checkArray,
+  checkIndices,
+  checkInPlace,
+  checkNumber,
+  checkOneOf,
+  checkSize,
+} from '../checks.js'
+import type { AttentionOptions, Kernels, PageShape } from '../interface.js'
+
+type AttentionKernels = Pick<
+  Kernels,
+  'rotary' | 'attention' | 'attentionBackward' | 'pagedWrite' | 'pagedAttention'
+>
+
+/** Checks the shape of training attention and returns the sizes of queries, keys and statistics. */
+function sizes(operation: string, options: AttentionOptions): { query: number; key: number; rows: number } {
+  const { batch, length, heads, kvHeads, headDim, scale } = options
+  checkSize(operation, 'batch', batch)
+  checkSize(operation, 'length', length)
+  checkHeads(operation, heads, kvHeads)
+  checkSize(operation, 'headDim', headDim, 1)
+  if (scale !== undefined) checkNumber(operation, 'scale', scale)
+  return {
+    query: batch * length * heads * headDim,
+    key: batch * length * kvHeads * headDim,
+    rows: batch * heads * length,
+  }
+}
+
+function checkHeads(operation: string, heads: number, kvHeads: number): void {
+  checkSize(operation, 'heads', heads, 1)
+  checkSize(operation, 'kvHeads', kvHeads, 1)
+  checkOneOf(operation, 'heads % kvHeads', heads % kvHeads, [0])
+}
+
+/** Checks pages and returns how many slots they have. */
+function checkPages(
+  operation: string,
+  name: string,
+  pages: Float32Array,
+  { kvHeads, headDim, blockTokens }: PageShape,
+): number {
+  for (const [key, size] of Object.entries({ kvHeads, headDim, blockTokens }))
+    checkSize(operation, key, size, 1)
+  const blocks = Math.floor(pages.length / (kvHeads * headDim * blockTokens))
+  checkArray(operation, name, pages, blocks * kvHeads * headDim * blockTokens)
+  return blocks * blockTokens
+}
+
+/** The attention kernels of a backend, arguments checked first. */
+export function checkedAttention(backend: Backend): AttentionKernels {
+  return {
+    rotary(out, x, positions, options) {
+      const { heads, headDim, theta } = options
+      checkSize('rotary', 'heads', heads, 1)
+      checkSize('rotary', 'headDim', headDim, 2)
+      checkOneOf('rotary', 'headDim % 2', headDim % 2, [0])
+      checkNumber('rotary', 'theta', theta, { above: 0 })
+      checkArray('rotary', 'positions', positions, positions.length, Int32Array)
+      checkArray('rotary', 'x', x, positions.length * heads * headDim)
+      checkArray('rotary', 'out', out, x.length)
+      checkInPlace('rotary', out, x)
+      checkIndices('rotary', 'positions', positions, 2 ** 31)
+      backend.rotary(out, x, positions, options)
+    },
+    attention(out, logSumExp, q, k, v, options) {
+      const { query, key, rows } = sizes('attention', options)
+      for (const [name, array] of Object.entries({ out, q })) checkArray('attention', name, array, query)
+      for (const [name, array] of Object.entries({ k, v })) checkArray('attention', name, array, key)
+      checkArray('attention', 'logSumExp', logSumExp, rows)
+      checkApart('attention', out, [logSumExp, q, k, v])
+      checkApart('attention', logSumExp, [q, k, v])
+      backend.attention(out, logSumExp, q, k, v, options)
+    },
+    attentionBackward(dq, dk, dv, dOut, q, k, v, out, logSumExp, options) {
+      const operation = 'attentionBackward'
+      const { query, key, rows } = sizes(operation, options)
+      for (const [name, array] of Object.entries({ dq, dOut, q, out }))
+        checkArray(operation, name, array, query)
+      for (const [name, array] of Object.entries({ dk, dv, k, v })) checkArray(operation, name, array, key)
+      checkArray(operation, 'logSumExp', logSumExp, rows)
+      const inputs = [dOut, q, k, v, out, logSumExp]
+      checkApart(operation, dq, [dk, dv, ...inputs])
+      checkApart(operation, dk, [dv, ...inputs])
+      checkApart(operation, dv, inputs)
+      backend.attentionBackward(dq, dk, dv, dOut, q, k, v, out, logSumExp, options)
+    },
+    pagedWrite(pages, rows, slots, options) {
+      const slotCount = checkPages('pagedWrite', 'pages', pages, options)
+      checkArray('pagedWrite', 'slots', slots, slots.length, Int32Array)
+      checkArray('pagedWrite', 'rows', rows, slots.length * options.kvHeads * options.headDim)
+      checkApart('pagedWrite', pages, [rows])
+      checkIndices('pagedWrite', 'slots', slots, slotCount)
+      backend.pagedWrite(pages, rows, slots, options)
+    },
+    pagedAttention(out, q, keyPages, valuePages, options) {
+      const operation = 'pagedAttention'
+      const { heads, kvHeads, headDim, blockTokens, sequences, positions, blockTables, maxBlocks, scale } =
+        options
+      checkHeads(operation, heads, kvHeads)
+      const slotCount = checkPages(operation, 'keyPages', keyPages, options)
+      checkArray(operation, 'valuePages', valuePages, keyPages.length)
+      if (scale !== undefined) checkNumber(operation, 'scale', scale)
+      const tokens = positions.length
+      checkArray(operation, 'positions', positions, tokens, Int32Array)
+      checkArray(operation, 'sequences', sequences, tokens, Int32Array)
+      checkSize(operation, 'maxBlocks', maxBlocks, 1)
+      const tables = Math.floor(blockTables.length / maxBlocks)
+      checkArray(operation, 'blockTables', blockTables, tables * maxBlocks, Int32Array)
+      checkArray(operation, 'q', q, tokens * heads * headDim)
+      checkArray(operation, 'out', out, tokens * heads * headDim)
+      checkApart(operation, out, [q, keyPages, valuePages])
+      checkIndices(operation, 'sequences', sequences, tables)
+      checkIndices(operation, 'positions', positions, maxBlocks * blockTokens)
+      for (let t = 0; t < tokens; t++) {
+        const from = sequences[t]! * maxBlocks
+        const used = blockTables.subarray(from, from + Math.floor(positions[t]! / blockTokens) + 1)
+        checkIndices(operation, 'blockTables', used, slotCount / blockTokens)
+      }
+      backend.pagedAttention(out, q, keyPages, valuePages, options)
+    },
+  }
+}

@@ -1,0 +1,142 @@
+import type { Backend } from '../backend.js'
+import { checkApart, checkArray, checkInPlace, checkNumber, checkOneOf, checkSize } from '../checks.js'
+import type { Activation, Kernels } from '../interface.js'
+
+type ElementwiseKernels = Pick<
+  Kernels,
+  | 'activate'
+  | 'activateBackward'
+  | 'swiglu'
+  | 'swigluBackward'
+  | 'add'
+  | 'multiply'
+  | 'scale'
+  | 'addScaled'
+  | 'sum'
+  | 'sumOfSquares'
+  | 'toBf16'
+  | 'fromBf16'
+  | 'adamW'
+  | 'sgd'
+>
+
+const kinds: readonly Activation[] = ['relu', 'gelu', 'gelu-tanh', 'silu', 'sigmoid', 'tanh']
+
+/** The elementwise kernels of a backend, arguments checked first. */
+export function checkedElementwise(backend: Backend): ElementwiseKernels {
+  return {
+    activate(out, x, kind) {
+      checkOneOf('activate', 'kind', kind, kinds)
+      checkArray('activate', 'x', x, x.length)
+      checkArray('activate', 'out', out, x.length)
+      checkInPlace('activate', out, x)
+      backend.activate(out, x, kind)
+    },
+    activateBackward(dx, dy, x, kind) {
+      checkOneOf('activateBackward', 'kind', kind, kinds)
+      checkArray('activateBackward', 'x', x, x.length)
+      checkArray('activateBackward', 'dx', dx, x.length)
+      checkArray('activateBackward', 'dy', dy, x.length)
+      checkInPlace('activateBackward', dx, dy)
+      checkApart('activateBackward', dx, [x])
+      backend.activateBackward(dx, dy, x, kind)
+    },
+    swiglu(out, gateUp, options) {
+      const { rows, hidden } = options
+      checkSize('swiglu', 'rows', rows)
+      checkSize('swiglu', 'hidden', hidden, 1)
+      checkArray('swiglu', 'out', out, rows * hidden)
+      checkArray('swiglu', 'gateUp', gateUp, 2 * rows * hidden)
+      checkApart('swiglu', out, [gateUp])
+      backend.swiglu(out, gateUp, options)
+    },
+    swigluBackward(dGateUp, dy, gateUp, options) {
+      const { rows, hidden } = options
+      checkSize('swigluBackward', 'rows', rows)
+      checkSize('swigluBackward', 'hidden', hidden, 1)
+      checkArray('swigluBackward', 'dGateUp', dGateUp, 2 * rows * hidden)
+      checkArray('swigluBackward', 'dy', dy, rows * hidden)
+      checkArray('swigluBackward', 'gateUp', gateUp, 2 * rows * hidden)
+      checkApart('swigluBackward', dGateUp, [dy, gateUp])
+      backend.swigluBackward(dGateUp, dy, gateUp, options)
+    },
+    add(out, a, b) {
+      checkTwo('add', out, a, b)
+      backend.add(out, a, b)
+    },
+    multiply(out, a, b) {
+      checkTwo('multiply', out, a, b)
+      backend.multiply(out, a, b)
+    },
+    scale(out, a, factor) {
+      checkArray('scale', 'a', a, a.length)
+      checkArray('scale', 'out', out, a.length)
+      checkInPlace('scale', out, a)
+      backend.scale(out, a, factor)
+    },
+    addScaled(out, a, factor) {
+      checkArray('addScaled', 'a', a, a.length)
+      checkArray('addScaled', 'out', out, a.length)
+      checkInPlace('addScaled', out, a)
+      backend.addScaled(out, a, factor)
+    },
+    sum(x) {
+      checkArray('sum', 'x', x, x.length)
+      return backend.sum(x)
+    },
+    sumOfSquares(x) {
+      checkArray('sumOfSquares', 'x', x, x.length)
+      return backend.sumOfSquares(x)
+    },
+    toBf16(out, x) {
+      checkArray('toBf16', 'x', x, x.length)
+      checkArray('toBf16', 'out', out, x.length, Uint16Array)
+      checkApart('toBf16', out, [x])
+      backend.toBf16(out, x)
+    },
+    fromBf16(out, x) {
+      checkArray('fromBf16', 'x', x, x.length, Uint16Array)
+      checkArray('fromBf16', 'out', out, x.length)
+      checkApart('fromBf16', out, [x])
+      backend.fromBf16(out, x)
+    },
+    adamW(parameter, gradient, firstMoment, secondMoment, options) {
+      const { learningRate, beta1, beta2, epsilon, weightDecay, step } = options
+      for (const [name, value] of Object.entries({ learningRate, weightDecay }))
+        checkNumber('adamW', name, value, { low: 0 })
+      for (const [name, value] of Object.entries({ beta1, beta2 })) {
+        checkNumber('adamW', name, value, { low: 0 })
+        checkNumber('adamW', `1 - ${name}`, 1 - value, { above: 0 })
+      }
+      checkNumber('adamW', 'epsilon', epsilon, { above: 0 })
+      checkSize('adamW', 'step', step, 1)
+      const size = parameter.length
+      for (const [name, array] of Object.entries({ parameter, gradient, firstMoment, secondMoment })) {
+        checkArray('adamW', name, array, size)
+      }
+      checkApart('adamW', parameter, [gradient, firstMoment, secondMoment])
+      checkApart('adamW', firstMoment, [gradient, secondMoment])
+      checkApart('adamW', secondMoment, [gradient])
+      backend.adamW(parameter, gradient, firstMoment, secondMoment, options)
+    },
+    sgd(parameter, gradient, velocity, options) {
+      const { learningRate, momentum, weightDecay } = options
+      for (const [name, value] of Object.entries({ learningRate, momentum, weightDecay }))
+        checkNumber('sgd', name, value, { low: 0 })
+      checkArray('sgd', 'parameter', parameter, parameter.length)
+      checkArray('sgd', 'gradient', gradient, parameter.length)
+      if (velocity !== undefined || momentum > 0) checkArray('sgd', 'velocity', velocity!, parameter.length)
+      checkApart('sgd', parameter, [gradient, velocity])
+      if (velocity !== undefined) checkApart('sgd', velocity, [gradient])
+      backend.sgd(parameter, gradient, velocity, options)
+    },
+  }
+}
+
+function checkTwo(operation: string, out: Float32Array, a: Float32Array, b: Float32Array): void {
+  checkArray(operation, 'a', a, a.length)
+  checkArray(operation, 'b', b, a.length)
+  checkArray(operation, 'out', out, a.length)
+  checkInPlace(operation, out, a)
+  checkInPlace(operation, out, b)
+}

@@ -1,0 +1,23 @@
+import type { Backend } from '../backend.js'
+import type { Kernels } from '../interface.js'
+import { checkedAttention } from './attention.js'
+import { checkedElementwise } from './elementwise.js'
+import { checkedMatrix } from './matrix.js'
+import { checkedQuantize } from './quantize.js'
+import { checkedRows } from './rows.js'
+
+/** A backend behind the checks that both backends share: nothing is written before every argument is known to be good. */
+export function checked(backend: Backend): Kernels {
+  return {
+    backend: backend.backend,
+    isa: backend.isa,
+    get threads() {
+      return backend.threads
+    },
+    ...checkedMatrix(backend),
+    ...checkedRows(backend),
+    ...checkedElementwise(backend),
+    ...checkedAttention(backend),
+    ...checkedQuantize(backend),
+  }
+}

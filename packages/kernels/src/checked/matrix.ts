@@ -1,0 +1,101 @@
+import type { Backend } from '../backend.js'
+import { checkApart, checkArray, checkOffsets, checkOneOf, checkSize } from '../checks.js'
+import type { Kernels } from '../interface.js'
+
+type MatrixKernels = Pick<
+  Kernels,
+  | 'matmul'
+  | 'groupedMatmul'
+  | 'groupedWeightGradient'
+  | 'squareAccumulate'
+  | 'pack'
+  | 'unpack'
+  | 'matmulPacked'
+  | 'groupedMatmulPacked'
+>
+
+/** The matrix products of a backend, arguments checked first. */
+export function checkedMatrix(backend: Backend): MatrixKernels {
+  return {
+    matmul(out, a, b, options) {
+      const { m, n, k } = options
+      checkSize('matmul', 'm', m)
+      checkSize('matmul', 'n', n)
+      checkSize('matmul', 'k', k)
+      checkArray('matmul', 'out', out, m * n)
+      checkArray('matmul', 'a', a, m * k)
+      checkArray('matmul', 'b', b, k * n)
+      checkApart('matmul', out, [a, b])
+      backend.matmul(out, a, b, options)
+    },
+    groupedMatmul(out, x, weights, options) {
+      const { offsets, n, k, layout } = options
+      checkSize('groupedMatmul', 'n', n, 1)
+      checkSize('groupedMatmul', 'k', k, 1)
+      checkOneOf('groupedMatmul', 'layout', layout, ['nk', 'kn'])
+      const [experts, rows] = [offsets.length - 1, Math.floor(x.length / k)]
+      checkOffsets('groupedMatmul', offsets, { experts, rows })
+      checkArray('groupedMatmul', 'out', out, rows * n)
+      checkArray('groupedMatmul', 'x', x, rows * k)
+      checkArray('groupedMatmul', 'weights', weights, experts * n * k)
+      checkApart('groupedMatmul', out, [x, weights])
+      backend.groupedMatmul(out, x, weights, options)
+    },
+    groupedWeightGradient(out, dy, x, options) {
+      const { offsets, n, k } = options
+      checkSize('groupedWeightGradient', 'n', n, 1)
+      checkSize('groupedWeightGradient', 'k', k, 1)
+      const [experts, rows] = [offsets.length - 1, Math.floor(x.length / k)]
+      checkOffsets('groupedWeightGradient', offsets, { experts, rows })
+      checkArray('groupedWeightGradient', 'out', out, experts * n * k)
+      checkArray('groupedWeightGradient', 'dy', dy, rows * n)
+      checkArray('groupedWeightGradient', 'x', x, rows * k)
+      checkApart('groupedWeightGradient', out, [dy, x])
+      backend.groupedWeightGradient(out, dy, x, options)
+    },
+    squareAccumulate(out, dy, x, options) {
+      const { rows, n, k } = options
+      for (const [name, size] of Object.entries({ rows, n, k })) checkSize('squareAccumulate', name, size)
+      checkArray('squareAccumulate', 'out', out, n * k)
+      checkArray('squareAccumulate', 'dy', dy, rows * n)
+      checkArray('squareAccumulate', 'x', x, rows * k)
+      checkApart('squareAccumulate', out, [dy, x])
+      backend.squareAccumulate(out, dy, x, options)
+    },
+    pack(weights, options) {
+      const { dtype, rows, columns, experts = 1, groupSize = 32 } = options
+      checkOneOf('pack', 'dtype', dtype, ['f32', 'bf16', 'int8', 'int4'])
+      checkSize('pack', 'rows', rows, 1)
+      checkSize('pack', 'columns', columns, 1)
+      checkSize('pack', 'experts', experts, 1)
+      if (dtype === 'int4') {
+        checkOneOf('pack', 'groupSize', groupSize, [32, 128])
+        checkOneOf('pack', `columns % ${groupSize}`, columns % groupSize, [0])
+      }
+      checkArray('pack', 'weights', weights, experts * rows * columns)
+      return backend.pack(weights, options)
+    },
+    unpack(out, packed) {
+      checkArray('unpack', 'out', out, packed.experts * packed.rows * packed.columns)
+      backend.unpack(out, packed)
+    },
+    matmulPacked(out, x, packed, options) {
+      const { m, bias } = options
+      checkSize('matmulPacked', 'm', m)
+      checkOneOf('matmulPacked', 'packed.experts', packed.experts, [1])
+      checkArray('matmulPacked', 'out', out, m * packed.rows)
+      checkArray('matmulPacked', 'x', x, m * packed.columns)
+      if (bias !== undefined) checkArray('matmulPacked', 'bias', bias, packed.rows)
+      checkApart('matmulPacked', out, [x, bias])
+      backend.matmulPacked(out, x, packed, options)
+    },
+    groupedMatmulPacked(out, x, packed, options) {
+      const rows = Math.floor(x.length / packed.columns)
+      checkOffsets('groupedMatmulPacked', options.offsets, { experts: packed.experts, rows })
+      checkArray('groupedMatmulPacked', 'out', out, rows * packed.rows)
+      checkArray('groupedMatmulPacked', 'x', x, rows * packed.columns)
+      checkApart('groupedMatmulPacked', out, [x])
+      backend.groupedMatmulPacked(out, x, packed, options)
+    },
+  }
+}

@@ -1,0 +1,168 @@
+import { BioError } from '@bio/errors'
+
+/** Any array that a kernel takes. */
+type KernelArray = Float32Array | Int32Array | Uint16Array | Int8Array | Uint8Array
+
+function refuse(code: string, operation: string, expected: string, received: string, hint?: string): never {
+  throw new BioError(code, { operation, expected, received, ...(hint === undefined ? {} : { hint }) })
+}
+
+/** A dimension: a whole number of at least `low`. */
+export function checkSize(operation: string, name: string, value: number, low = 0): void {
+  if (Number.isSafeInteger(value) && value >= low && value < 2 ** 31) return
+  refuse('ERR_BIO_SHAPE', operation, `${name}, a whole number of at least ${low}`, String(value))
+}
+
+/** An array of a type and exact length whose memory is there and this thread's own. */
+export function checkArray(
+  operation: string,
+  name: string,
+  array: KernelArray,
+  length: number,
+  type: { new (length: number): KernelArray; readonly name: string } = Float32Array,
+): void {
+  if (!(array instanceof type)) {
+    refuse(
+      'ERR_BIO_SHAPE',
+      operation,
+      `${name} as a ${type.name}`,
+      (array as object | undefined)?.constructor.name ?? String(array),
+    )
+  }
+  // A detached array reports length 0 and byteOffset 0; a length-tracking one over a shrunk buffer likewise.
+  if (array.length !== length) {
+    const gone =
+      array.byteLength === 0 && array.buffer.byteLength === 0 && length > 0 && isDetached(array.buffer)
+    if (gone)
+      refuse(
+        'ERR_BIO_BUFFER',
+        operation,
+        `${name} with its memory`,
+        'a detached buffer',
+        'It was transferred to another thread.',
+      )
+    refuse('ERR_BIO_SHAPE', operation, `${name} of ${length} values`, `${array.length} values`)
+  }
+  if (array.buffer instanceof ArrayBuffer) return
+  refuse(
+    'ERR_BIO_BUFFER',
+    operation,
+    `${name} over an ArrayBuffer`,
+    'a SharedArrayBuffer',
+    'Copy it first: another thread may write to it.',
+  )
+}
+
+function isDetached(buffer: ArrayBufferLike): boolean {
+  try {
+    // Viewing a detached buffer throws; `detached` itself is not in Node 20.
+    return new Uint8Array(buffer).length !== 0
+  } catch {
+    return true
+  }
+}
+
+/** No byte of `out` belongs to one of the inputs. */
+export function checkApart(
+  operation: string,
+  out: KernelArray,
+  inputs: readonly (KernelArray | undefined)[],
+): void {
+  for (const input of inputs) {
+    if (input !== undefined && overlaps(out, input)) {
+      refuse(
+        'ERR_BIO_OVERLAP',
+        operation,
+        'an output with memory of its own',
+        'one that overlaps another argument',
+      )
+    }
+  }
+}
+
+/** `out` is the very input, or apart from it: what "in place allowed" means. */
+export function checkInPlace(operation: string, out: KernelArray, input: KernelArray): void {
+  if (
+    out.byteOffset === input.byteOffset &&
+    out.buffer === input.buffer &&
+    out.byteLength === input.byteLength
+  )
+    return
+  checkApart(operation, out, [input])
+}
+
+function overlaps(a: KernelArray, b: KernelArray): boolean {
+  return (
+    a.buffer === b.buffer &&
+    a.byteOffset < b.byteOffset + b.byteLength &&
+    b.byteOffset < a.byteOffset + a.byteLength &&
+    a.length > 0
+  )
+}
+
+/** Every index is from 0 to limit − 1, or the one that is ignored. */
+export function checkIndices(
+  operation: string,
+  name: string,
+  index: Int32Array,
+  limit: number,
+  ignored?: number,
+): void {
+  for (let i = 0; i < index.length; i++) {
+    const value = index[i]!
+    if ((value < 0 || value >= limit) && value !== ignored) {
+      refuse('ERR_BIO_INDEX', operation, `${name} from 0 to ${limit - 1}`, `${value} at ${i}`)
+    }
+  }
+}
+
+/** Row ranges of experts: from 0, never decreasing, to `rows`. */
+export function checkOffsets(
+  operation: string,
+  offsets: Int32Array,
+  { experts, rows }: { experts: number; rows: number },
+): void {
+  checkArray(operation, 'offsets', offsets, experts + 1, Int32Array)
+  let last = 0
+  for (let i = 0; i < offsets.length; i++) {
+    if (offsets[i]! < last || (i === 0 && offsets[i] !== 0)) {
+      refuse(
+        'ERR_BIO_INDEX',
+        operation,
+        'offsets that start at 0 and never decrease',
+        `${offsets[i]} at ${i}`,
+      )
+    }
+    last = offsets[i]!
+  }
+  if (last !== rows) refuse('ERR_BIO_INDEX', operation, `offsets that end at ${rows} rows`, String(last))
+}
+
+/** A number that is finite, and above or at least a bound. */
+export function checkNumber(
+  operation: string,
+  name: string,
+  value: number,
+  { above, low }: { above?: number; low?: number } = {},
+): void {
+  const inside =
+    Number.isFinite(value) && (above === undefined || value > above) && (low === undefined || value >= low)
+  if (inside) return
+  const bound =
+    above === undefined
+      ? low === undefined
+        ? 'a finite number'
+        : `a number of at least ${low}`
+      : `a number above ${above}`
+  refuse('ERR_BIO_VALUE', operation, `${name}, ${bound}`, String(value))
+}
+
+export function checkOneOf(
+  operation: string,
+  name: string,
+  value: string | number,
+  allowed: readonly (string | number)[],
+): void {
+  if (!allowed.includes(value))
+    refuse('ERR_BIO_VALUE', operation, `${name}, one of ${allowed.join(', ')}`, String(value))
+}

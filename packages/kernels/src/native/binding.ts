@@ -1,0 +1,64 @@
+import type { Activation, Isa, PackedDtype } from '../interface.js'
+
+/** Weights on the Rust side. */
+export interface NativePackedMatrix {
+  readonly bytes: number
+  dispose(): void
+}
+
+type F32 = Float32Array
+type I32 = Int32Array
+
+/** What `crates/bio-node` exports: positional arguments, checked before they come here. A Rust error carries its code in `message`. */
+export interface Binding {
+  version(): number
+  isa(): Isa
+  threads(): number
+  setThreads(threads: number): void
+  matmul(out: F32, a: F32, b: F32, m: number, n: number, k: number, transposeA: boolean, transposeB: boolean, accumulate: boolean): void
+  groupedMatmul(out: F32, x: F32, weights: F32, offsets: I32, n: number, k: number, transposeWeights: boolean): void
+  groupedWeightGradient(out: F32, dy: F32, x: F32, offsets: I32, n: number, k: number): void
+  squareAccumulate(out: F32, dy: F32, x: F32, rows: number, n: number, k: number): void
+  pack(weights: F32, dtype: PackedDtype, experts: number, rows: number, columns: number, groupSize: number): NativePackedMatrix
+  unpack(out: F32, packed: NativePackedMatrix): void
+  matmulPacked(out: F32, x: F32, packed: NativePackedMatrix, m: number, bias: F32 | undefined): void
+  groupedMatmulPacked(out: F32, x: F32, packed: NativePackedMatrix, offsets: I32): void
+  gatherRows(out: F32, source: F32, index: I32, columns: number): void
+  scatterAddRows(out: F32, x: F32, index: I32, columns: number, scales: F32 | undefined): void
+  sumRows(out: F32, x: F32, rows: number, columns: number): void
+  rmsNorm(out: F32, inverse: F32, x: F32, weight: F32, rows: number, columns: number, epsilon: number): void
+  rmsNormBackward(dx: F32, dWeight: F32, dy: F32, x: F32, weight: F32, inverse: F32, rows: number, columns: number): void
+  layerNorm(out: F32, mean: F32, inverse: F32, x: F32, weight: F32, bias: F32, rows: number, columns: number, epsilon: number): void
+  layerNormBackward(dx: F32, dWeight: F32, dBias: F32, dy: F32, x: F32, weight: F32, mean: F32, inverse: F32, rows: number, columns: number): void
+  softmax(out: F32, x: F32, rows: number, columns: number): void
+  softmaxBackward(dx: F32, dy: F32, y: F32, rows: number, columns: number): void
+  crossEntropy(loss: F32, logSumExp: F32, logits: F32, targets: I32, rows: number, columns: number, ignoreIndex: number): void
+  crossEntropyBackward(dLogits: F32, dLoss: F32, logits: F32, logSumExp: F32, targets: I32, rows: number, columns: number, ignoreIndex: number): void
+  activate(out: F32, x: F32, kind: Activation): void
+  activateBackward(dx: F32, dy: F32, x: F32, kind: Activation): void
+  swiglu(out: F32, gateUp: F32, rows: number, hidden: number): void
+  swigluBackward(dGateUp: F32, dy: F32, gateUp: F32, rows: number, hidden: number): void
+  add(out: F32, a: F32, b: F32): void
+  multiply(out: F32, a: F32, b: F32): void
+  scale(out: F32, a: F32, factor: number): void
+  addScaled(out: F32, a: F32, factor: number): void
+  sum(x: F32): number
+  sumOfSquares(x: F32): number
+  toBf16(out: Uint16Array, x: F32): void
+  fromBf16(out: F32, x: Uint16Array): void
+  rotary(out: F32, x: F32, positions: I32, heads: number, headDim: number, theta: number, inverse: boolean): void
+  attention(out: F32, logSumExp: F32, q: F32, k: F32, v: F32, batch: number, length: number, heads: number, kvHeads: number, headDim: number, causal: boolean, scale: number): void
+  attentionBackward(dq: F32, dk: F32, dv: F32, dOut: F32, q: F32, k: F32, v: F32, out: F32, logSumExp: F32, batch: number, length: number, heads: number, kvHeads: number, headDim: number, causal: boolean, scale: number): void
+  pagedWrite(pages: F32, rows: F32, slots: I32, kvHeads: number, headDim: number, blockTokens: number): void
+  pagedAttention(out: F32, q: F32, keyPages: F32, valuePages: F32, sequences: I32, positions: I32, blockTables: I32, maxBlocks: number, heads: number, kvHeads: number, headDim: number, blockTokens: number, scale: number): void
+  adamW(parameter: F32, gradient: F32, firstMoment: F32, secondMoment: F32, learningRate: number, beta1: number, beta2: number, epsilon: number, weightDecay: number, step: number): void
+  sgd(parameter: F32, gradient: F32, velocity: F32 | undefined, learningRate: number, momentum: number, weightDecay: number, nesterov: boolean): void
+  quantizeInt8(values: Int8Array, scales: F32, x: F32, rows: number, columns: number): void
+  dequantizeInt8(out: F32, values: Int8Array, scales: F32, rows: number, columns: number): void
+  quantizeInt4(nibbles: Uint8Array, scales: F32, x: F32, rows: number, columns: number, groupSize: number): void
+  dequantizeInt4(out: F32, nibbles: Uint8Array, scales: F32, rows: number, columns: number, groupSize: number): void
+  probeReadBandwidth(bytes: number, threads: number): number
+  probePeak(kind: string, threads: number): number
+  /** Panics on purpose: what the tests of error handling call. */
+  panicForTest(): void
+}

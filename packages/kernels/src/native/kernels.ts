@@ -1,0 +1,99 @@
+import { availableParallelism } from 'node:os'
+import type { Backend } from '../backend.js'
+import { checked } from '../checked/index.js'
+import type { AttentionOptions, Kernels } from '../interface.js'
+import { IGNORE_INDEX } from '../reference/softmax.js'
+import type { Binding } from './binding.js'
+import { loadBinding } from './load.js'
+import { NativeMatrix } from './packed-matrix.js'
+
+/** The kernels over the Rust crate. Throws ERR_BIO_NATIVE, naming what is missing, where no binary fits. */
+export function loadNativeKernels(): Kernels {
+  return checked(adapt(loadBinding()))
+}
+
+const attentionScale = ({ scale, headDim }: Pick<AttentionOptions, 'scale' | 'headDim'>): number => scale ?? 1 / Math.sqrt(headDim)
+
+/** Options to positions; what needs no change is passed on as it is. */
+function adapt(b: Binding): Backend {
+  return {
+    ...b,
+    backend: 'native',
+    isa: b.isa(),
+    get threads() {
+      return b.threads()
+    },
+    setThreads: (threads) => b.setThreads(Math.min(threads, availableParallelism())),
+    matmul: (out, a, c, { m, n, k, transposeA = false, transposeB = false, accumulate = false }) =>
+      b.matmul(out, a, c, m, n, k, transposeA, transposeB, accumulate),
+    groupedMatmul: (out, x, w, { offsets, n, k, layout }) => b.groupedMatmul(out, x, w, offsets, n, k, layout === 'nk'),
+    groupedWeightGradient: (out, dy, x, { offsets, n, k }) => b.groupedWeightGradient(out, dy, x, offsets, n, k),
+    squareAccumulate: (out, dy, x, { rows, n, k }) => b.squareAccumulate(out, dy, x, rows, n, k),
+    pack(weights, options) {
+      const { dtype, rows, columns, experts = 1, groupSize = 32 } = options
+      return new NativeMatrix(b.pack(weights, dtype, experts, rows, columns, groupSize), options)
+    },
+    unpack: (out, packed) => b.unpack(out, NativeMatrix.handle('unpack', packed)),
+    matmulPacked: (out, x, packed, { m, bias }) => b.matmulPacked(out, x, NativeMatrix.handle('matmulPacked', packed), m, bias),
+    groupedMatmulPacked: (out, x, packed, { offsets }) =>
+      b.groupedMatmulPacked(out, x, NativeMatrix.handle('groupedMatmulPacked', packed), offsets),
+    gatherRows: (out, source, index, { columns }) => b.gatherRows(out, source, index, columns),
+    scatterAddRows: (out, x, index, { columns, scales }) => b.scatterAddRows(out, x, index, columns, scales),
+    sumRows: (out, x, { rows, columns }) => b.sumRows(out, x, rows, columns),
+    rmsNorm: (out, inverse, x, weight, { rows, columns, epsilon }) => b.rmsNorm(out, inverse, x, weight, rows, columns, epsilon),
+    rmsNormBackward: (dx, dWeight, dy, x, weight, inverse, { rows, columns }) =>
+      b.rmsNormBackward(dx, dWeight, dy, x, weight, inverse, rows, columns),
+    layerNorm: (out, mean, inverse, x, weight, bias, { rows, columns, epsilon }) =>
+      b.layerNorm(out, mean, inverse, x, weight, bias, rows, columns, epsilon),
+    layerNormBackward: (dx, dWeight, dBias, dy, x, weight, mean, inverse, { rows, columns }) =>
+      b.layerNormBackward(dx, dWeight, dBias, dy, x, weight, mean, inverse, rows, columns),
+    softmax: (out, x, { rows, columns }) => b.softmax(out, x, rows, columns),
+    softmaxBackward: (dx, dy, y, { rows, columns }) => b.softmaxBackward(dx, dy, y, rows, columns),
+    crossEntropy: (loss, logSumExp, logits, targets, { rows, columns, ignoreIndex = IGNORE_INDEX }) =>
+      b.crossEntropy(loss, logSumExp, logits, targets, rows, columns, ignoreIndex),
+    crossEntropyBackward: (dLogits, dLoss, logits, logSumExp, targets, { rows, columns, ignoreIndex = IGNORE_INDEX }) =>
+      b.crossEntropyBackward(dLogits, dLoss, logits, logSumExp, targets, rows, columns, ignoreIndex),
+    swiglu: (out, gateUp, { rows, hidden }) => b.swiglu(out, gateUp, rows, hidden),
+    swigluBackward: (dGateUp, dy, gateUp, { rows, hidden }) => b.swigluBackward(dGateUp, dy, gateUp, rows, hidden),
+    rotary: (out, x, positions, { heads, headDim, theta, inverse = false }) =>
+      b.rotary(out, x, positions, heads, headDim, theta, inverse),
+    attention(out, logSumExp, q, k, v, o) {
+      b.attention(out, logSumExp, q, k, v, o.batch, o.length, o.heads, o.kvHeads, o.headDim, o.causal, attentionScale(o))
+    },
+    attentionBackward(dq, dk, dv, dOut, q, k, v, out, logSumExp, o) {
+      const { batch, length, heads, kvHeads, headDim, causal } = o
+      b.attentionBackward(dq, dk, dv, dOut, q, k, v, out, logSumExp, batch, length, heads, kvHeads, headDim, causal, attentionScale(o))
+    },
+    pagedWrite: (pages, rows, slots, { kvHeads, headDim, blockTokens }) =>
+      b.pagedWrite(pages, rows, slots, kvHeads, headDim, blockTokens),
+    pagedAttention(out, q, keyPages, valuePages, o) {
+      const { sequences, positions, blockTables, maxBlocks, heads, kvHeads, headDim, blockTokens } = o
+      b.pagedAttention(
+        out,
+        q,
+        keyPages,
+        valuePages,
+        sequences,
+        positions,
+        blockTables,
+        maxBlocks,
+        heads,
+        kvHeads,
+        headDim,
+        blockTokens,
+        attentionScale(o),
+      )
+    },
+    adamW: (parameter, gradient, m, v, { learningRate, beta1, beta2, epsilon, weightDecay, step }) =>
+      b.adamW(parameter, gradient, m, v, learningRate, beta1, beta2, epsilon, weightDecay, step),
+    sgd: (parameter, gradient, velocity, { learningRate, momentum, weightDecay, nesterov = false }) =>
+      b.sgd(parameter, gradient, velocity, learningRate, momentum, weightDecay, nesterov),
+    quantizeInt8: (values, scales, x, { rows, columns }) => b.quantizeInt8(values, scales, x, rows, columns),
+    dequantizeInt8: (out, values, scales, { rows, columns }) => b.dequantizeInt8(out, values, scales, rows, columns),
+    quantizeInt4: (nibbles, scales, x, { rows, columns, groupSize }) => b.quantizeInt4(nibbles, scales, x, rows, columns, groupSize),
+    dequantizeInt4: (out, nibbles, scales, { rows, columns, groupSize }) =>
+      b.dequantizeInt4(out, nibbles, scales, rows, columns, groupSize),
+    probeReadBandwidth: ({ bytes = 2 ** 28, threads = b.threads() } = {}) => b.probeReadBandwidth(bytes, threads),
+    probePeak: (kind, { threads = b.threads() } = {}) => b.probePeak(kind, threads),
+  }
+}

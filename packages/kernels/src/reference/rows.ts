@@ -1,0 +1,35 @@
+import type { RowShape } from '../interface.js'
+
+/** out[r] = source[index[r]]. */
+export function gatherRows(
+  out: Float32Array,
+  source: Float32Array,
+  index: Int32Array,
+  { columns }: { columns: number },
+): void {
+  for (let r = 0; r < index.length; r++)
+    out.set(source.subarray(index[r]! * columns, (index[r]! + 1) * columns), r * columns)
+}
+
+/** out[index[r]] += scales[r]·x[r], in the order of r. */
+export function scatterAddRows(
+  out: Float32Array,
+  x: Float32Array,
+  index: Int32Array,
+  { columns, scales }: { columns: number; scales?: Float32Array },
+): void {
+  for (let r = 0; r < index.length; r++) {
+    const scale = scales === undefined ? 1 : scales[r]!
+    const to = index[r]! * columns
+    for (let j = 0; j < columns; j++) out[to + j]! += scale * x[r * columns + j]!
+  }
+}
+
+/** out [columns] += Σ_r x[r]. */
+export function sumRows(out: Float32Array, x: Float32Array, { rows, columns }: RowShape): void {
+  for (let j = 0; j < columns; j++) {
+    let sum = 0
+    for (let r = 0; r < rows; r++) sum += x[r * columns + j]!
+    out[j]! += sum
+  }
+}

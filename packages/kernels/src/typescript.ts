@@ -1,0 +1,86 @@
+import { BioError } from '@bio/errors'
+import { checked } from './checked/index.js'
+import type { Kernels, PackedMatrix } from './interface.js'
+import { activate, activateBackward, swiglu, swigluBackward } from './reference/activation.js'
+import { attention, attentionBackward } from './reference/attention.js'
+import { fromBf16, toBf16 } from './reference/convert.js'
+import { add, addScaled, multiply, scale, sum, sumOfSquares } from './reference/elementwise.js'
+import { groupedMatmul, groupedWeightGradient, matmul, squareAccumulate } from './reference/matmul.js'
+import { layerNorm, layerNormBackward, rmsNorm, rmsNormBackward } from './reference/norm.js'
+import { adamW, sgd } from './reference/optimizer.js'
+import { groupedMatmulPacked, matmulPacked, ReferencePackedMatrix } from './reference/packed.js'
+import { pagedAttention, pagedWrite } from './reference/paged-attention.js'
+import { probePeak, probeReadBandwidth } from './reference/probe.js'
+import { dequantizeInt4, dequantizeInt8, quantizeInt4, quantizeInt8 } from './reference/quantize.js'
+import { rotary } from './reference/rotary.js'
+import { gatherRows, scatterAddRows, sumRows } from './reference/rows.js'
+import { crossEntropy, crossEntropyBackward, softmax, softmaxBackward } from './reference/softmax.js'
+
+/**
+ * The kernels in plain TypeScript: the readable specification of each, the oracle of the tests, and what runs where no binary fits.
+ * Sums are taken in f64 and rounded once, so it is at least as exact as the native backend, and much slower.
+ */
+export function createTypeScriptKernels(): Kernels {
+  return checked({
+    backend: 'typescript',
+    isa: 'scalar',
+    threads: 1,
+    setThreads() {},
+    matmul,
+    groupedMatmul,
+    groupedWeightGradient,
+    squareAccumulate,
+    pack: (weights, options) => new ReferencePackedMatrix(weights, options),
+    unpack: (out, packed) => own('unpack', packed).unpack(out),
+    matmulPacked: (out, x, packed, options) => matmulPacked(out, x, own('matmulPacked', packed), options),
+    groupedMatmulPacked: (out, x, packed, options) =>
+      groupedMatmulPacked(out, x, own('groupedMatmulPacked', packed), options),
+    gatherRows,
+    scatterAddRows,
+    sumRows,
+    rmsNorm,
+    rmsNormBackward,
+    layerNorm,
+    layerNormBackward,
+    softmax,
+    softmaxBackward,
+    crossEntropy,
+    crossEntropyBackward,
+    activate,
+    activateBackward,
+    swiglu,
+    swigluBackward,
+    add,
+    multiply,
+    scale,
+    addScaled,
+    sum,
+    sumOfSquares,
+    toBf16,
+    fromBf16,
+    rotary,
+    attention,
+    attentionBackward,
+    pagedWrite,
+    pagedAttention,
+    adamW,
+    sgd,
+    quantizeInt8,
+    dequantizeInt8,
+    quantizeInt4,
+    dequantizeInt4,
+    probeReadBandwidth,
+    probePeak,
+  })
+}
+
+/** The packed matrix, if this backend made it. */
+function own(operation: string, packed: PackedMatrix): ReferencePackedMatrix {
+  if (packed instanceof ReferencePackedMatrix) return packed
+  throw new BioError('ERR_BIO_VALUE', {
+    operation,
+    expected: 'a matrix that this backend packed',
+    received: 'one of another backend',
+    hint: 'Pack and multiply with the same kernels.',
+  })
+}
