@@ -1,1 +1,6 @@
-export const version: string = '0.0.0'
+export type { Balance } from './balance/balance.js'
+export { importanceLoss } from './balance/importance-loss.js'
+export { noBalance } from './balance/no-balance.js'
+export { switchLoss } from './balance/switch-loss.js'
+export { LoadMeter } from './telemetry/load-meter.js'
+export type { ExpertLoad } from './telemetry/load.js'
