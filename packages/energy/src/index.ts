@@ -1,1 +1,34 @@
-export const version: string = '0.0.0'
+export { breakEven, type BreakEven, type BreakEvenOptions, type Days } from './cost/break-even.js'
+export { annualCost, type CostRange } from './cost/cost-range.js'
+export {
+  costPerMillionTokens,
+  type HardwareCost,
+  type TokenCost,
+  type TokenCostOptions,
+} from './cost/token-cost.js'
+export { cpuEstimateSource, type CpuEstimateOptions } from './estimate/estimate-source.js'
+export { EnergyMeter, type EnergyMeterOptions } from './meter/energy-meter.js'
+export type { EnergyWindow } from './meter/energy-window.js'
+export type { Measurement, MeasureOptions } from './meter/measure-calls.js'
+export type { StepEnergy, StepLog } from './meter/step-log.js'
+export type { NvmlDevice, NvmlLike } from './nvml/nvml-like.js'
+export { nvmlSource, type NvmlOptions } from './nvml/nvml-source.js'
+export type { PowercapFiles } from './powercap/powercap-files.js'
+export { raplSource, type RaplOptions } from './powercap/rapl-source.js'
+export {
+  addReadings,
+  joinReadings,
+  scaleReading,
+  shareReading,
+  subtractReadings,
+} from './reading/arithmetic.js'
+export { formatReading } from './reading/format-reading.js'
+export {
+  createReading,
+  unavailableReading,
+  type Boundary,
+  type Method,
+  type Reading,
+  type ReadingFields,
+} from './reading/reading.js'
+export type { Clock, EnergyAccount, EnergySource, EnergySpan, SourceOpening, SourceStatus } from './source.js'

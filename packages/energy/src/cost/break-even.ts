@@ -1,0 +1,64 @@
+import { checkNumber } from '../check.js'
+import { toRange, type CostRange } from './cost-range.js'
+
+/** A number of days, or `never`: the saving is nothing or negative. */
+export type Days = number | 'never'
+
+export interface BreakEvenOptions {
+  /** Cost of one unit (a million tokens, a request) before the change. */
+  readonly before: number | CostRange
+  /** And after it. */
+  readonly after: number | CostRange
+  readonly unitsPerDay: number
+  /** What the change costs once: engineering, hardware, retraining. */
+  readonly oneOffCost: number | CostRange
+}
+
+export interface BreakEven {
+  /** Dollars; negative where the change costs more than it saves. */
+  readonly savingPerDay: CostRange
+  readonly days: { readonly best: Days; readonly expected: Days; readonly worst: Days }
+}
+
+/**
+ * When a change has paid for itself: days = oneOffCost / ((before − after) · unitsPerDay).
+ *
+ * The bounds are the extremes: the dearest change with the least saving, and the reverse. `before` and `after` vary independently.
+ *
+ * @throws `ERR_BIO_VALUE` for a negative or infinite amount, or a range whose bounds are out of order.
+ *
+ * @example
+ * ```ts
+ * import { breakEven } from '@bio/energy'
+ *
+ * const before = { low: 0.009, expected: 0.01, high: 0.011 }
+ * const { days } = breakEven({ before, after: { low: 0.004, expected: 0.005, high: 0.009 }, unitsPerDay: 1e6, oneOffCost: 50_000 })
+ * console.log(days.best.toString(), days.expected, days.worst) // => 7.142857142857143 10 never
+ * ```
+ */
+export function breakEven(options: BreakEvenOptions): BreakEven {
+  const { unitsPerDay } = options
+  checkNumber('breakEven', 'unitsPerDay', unitsPerDay, { minimum: 0 })
+  const before = toRange('breakEven', 'before', options.before)
+  const after = toRange('breakEven', 'after', options.after)
+  const once = toRange('breakEven', 'oneOffCost', options.oneOffCost)
+  const savingPerDay = {
+    low: (before.low - after.high) * unitsPerDay,
+    expected: (before.expected - after.expected) * unitsPerDay,
+    high: (before.high - after.low) * unitsPerDay,
+  }
+  return {
+    savingPerDay,
+    days: {
+      best: daysUntil(once.low, savingPerDay.high),
+      expected: daysUntil(once.expected, savingPerDay.expected),
+      worst: daysUntil(once.high, savingPerDay.low),
+    },
+  }
+}
+
+/** A change that costs nothing has paid at once, unless it loses money every day. */
+function daysUntil(cost: number, savingPerDay: number): Days {
+  if (savingPerDay > 0) return cost / savingPerDay
+  return cost === 0 && savingPerDay === 0 ? 0 : 'never'
+}

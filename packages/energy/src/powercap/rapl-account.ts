@@ -1,0 +1,93 @@
+import type { CounterAccount } from '../counter/counter-account.js'
+import { joinReadings } from '../reading/arithmetic.js'
+import { unavailableReading, type Reading } from '../reading/reading.js'
+import type { Clock, EnergyAccount, EnergySpan } from '../source.js'
+import { mirrors, type ZoneValue } from './mirrors.js'
+import type { Zone } from './zones.js'
+
+export interface CountedZone {
+  readonly zone: Zone
+  readonly account: CounterAccount
+}
+
+/** The sum over RAPL zones, with mirrored dies counted once. */
+export class RaplAccount implements EnergyAccount {
+  readonly #now: Clock
+  readonly #reasons: readonly string[]
+  #counted: readonly CountedZone[]
+  /** Dies that show the counter of another, and which. */
+  #mirrors: readonly { readonly zone: CountedZone; readonly of: CountedZone }[] = []
+  /** Goes up when a mirror turns out to be none; spans of before do not know what it used. */
+  #generation = 0
+
+  constructor(zones: readonly CountedZone[], options: { reasons: readonly string[]; now: Clock }) {
+    this.#reasons = options.reasons
+    this.#now = options.now
+    this.#counted = zones
+    const values = zones.map((zone) => this.#value(zone))
+    this.#mirrors = zones.flatMap((zone, index) => {
+      const first = values.findIndex((value) => mirrors(value, values[index]!))
+      return first >= 0 && first < index ? [{ zone, of: zones[first]! }] : []
+    })
+    this.#counted = zones.filter((zone) => !this.#mirrors.some((mirror) => mirror.zone === zone))
+  }
+
+  /** What a reading leaves out, in words. */
+  notes(): string[] {
+    return this.#mirrors.map(
+      ({ zone, of }) => `${zone.zone.domain} shows the counter of ${of.zone.domain}, which is counted once`,
+    )
+  }
+
+  sample(): void {
+    for (const { account } of this.#counted) account.sample()
+  }
+
+  startSpan(): EnergySpan {
+    this.#checkMirrors()
+    const start = this.#now()
+    const generation = this.#generation
+    const spans = this.#counted.map(({ zone, account }) => ({ zone, account, span: account.startSpan() }))
+    return {
+      read: () => {
+        this.#checkMirrors()
+        const reasons = [...this.#reasons, ...this.notes()]
+        if (generation !== this.#generation) {
+          const reason = 'a die that seemed to mirror another began to count on its own'
+          const seconds = Math.max(0, this.#now() - start)
+          return unavailableReading({ source: 'rapl', seconds, reasons: [...reasons, reason] })
+        }
+        const readings: Reading[] = []
+        for (const { zone, account, span } of spans) {
+          const reading = span.read()
+          // DRAM that is not metered has a counter that never moves; everything else that fails makes the sum unknown.
+          if (reading.joules === null && zone.kind === 'dram' && !account.moved) {
+            reasons.push(`${zone.domain} is left out: its counter has never moved`)
+          } else readings.push(reading)
+        }
+        const joined = joinReadings(readings)
+        return { ...joined, reasons: [...reasons, ...joined.reasons] }
+      },
+    }
+  }
+
+  /** Two dies had the same counter by chance when they drift apart; from then on both count. */
+  #checkMirrors(): void {
+    const still = this.#mirrors.filter(({ zone, of }) => {
+      try {
+        return mirrors(this.#value(of), this.#value(zone))
+      } catch {
+        return true // a failed read says nothing; the counted die's own read reports it
+      }
+    })
+    if (still.length === this.#mirrors.length) return
+    const parted = this.#mirrors.filter((mirror) => !still.includes(mirror))
+    this.#mirrors = still
+    this.#counted = [...this.#counted, ...parted.map(({ zone }) => zone)]
+    this.#generation++
+  }
+
+  #value({ zone, account }: CountedZone): ZoneValue {
+    return { zone, value: account.counter.read(), time: this.#now() }
+  }
+}
