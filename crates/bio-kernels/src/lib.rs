@@ -3,6 +3,18 @@
 //! Every function checks its arguments and returns `KernelError` before it writes anything.
 //! Every output element is summed in an order that depends on the summed length alone.
 
+pub mod activation;
+pub mod attention;
+pub mod cross_entropy;
+mod disjoint;
+pub mod elementwise;
 pub mod error;
+pub mod fisher;
 pub mod isa;
+mod math;
+pub mod norm;
+pub mod optimizer;
 pub mod pool;
+pub mod rotary;
+pub mod rows;
+pub mod softmax;

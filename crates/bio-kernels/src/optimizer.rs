@@ -1,0 +1,126 @@
+//! Optimiser steps in one pass over memory, in PyTorch's order of operations.
+
+use crate::disjoint::{Disjoint, for_ranges};
+use crate::error::{Result, check_len};
+use crate::isa::{self, mul_add, per_isa};
+
+/// The numbers of an AdamW step; `step` counts from 1. Loshchilov and Hutter 2019.
+#[derive(Clone, Copy, Debug)]
+pub struct AdamW {
+    pub learning_rate: f64,
+    pub beta1: f64,
+    pub beta2: f64,
+    pub epsilon: f64,
+    pub weight_decay: f64,
+    pub step: u32,
+}
+
+/// p ← p·(1 − lr·λ); m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; p ← p − lr/(1 − β₁ᵗ)·m / (√v/√(1 − β₂ᵗ) + ε).
+pub fn adam_w(
+    parameter: &mut [f32],
+    gradient: &[f32],
+    first: &mut [f32],
+    second: &mut [f32],
+    options: AdamW,
+) -> Result<()> {
+    for (name, length) in [("gradient", gradient.len()), ("first", first.len()), ("second", second.len())] {
+        check_len("adam_w", name, length, parameter.len())?;
+    }
+    let AdamW { learning_rate, beta1, beta2, epsilon, weight_decay, step } = options;
+    let numbers = Numbers {
+        keep: (1.0 - learning_rate * weight_decay) as f32,
+        first: (1.0 - beta1) as f32,
+        beta2: beta2 as f32,
+        second: (1.0 - beta2) as f32,
+        step_size: (learning_rate / (1.0 - beta1.powf(f64::from(step)))) as f32,
+        correction: (1.0 - beta2.powf(f64::from(step))).sqrt() as f32,
+        epsilon: epsilon as f32,
+    };
+    let isa = isa::current();
+    let size = parameter.len();
+    let (parameter, first, second) = (Disjoint::new(parameter), Disjoint::new(first), Disjoint::new(second));
+    for_ranges(size, 1, &|range| {
+        // SAFETY: ranges do not overlap.
+        let (parameter, first, second) =
+            unsafe { (parameter.part(range.clone()), first.part(range.clone()), second.part(range.clone())) };
+        adam_w_step(isa, parameter, &gradient[range], first, second, numbers);
+    });
+    Ok(())
+}
+
+#[derive(Clone, Copy)]
+struct Numbers {
+    keep: f32,
+    first: f32,
+    beta2: f32,
+    second: f32,
+    step_size: f32,
+    correction: f32,
+    epsilon: f32,
+}
+
+per_isa! {
+    fn adam_w_step(parameter: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32], n: Numbers) {
+        for (((p, g), m), v) in parameter.iter_mut().zip(gradient).zip(first).zip(second) {
+            *m = mul_add::<FMA>(n.first, g - *m, *m);
+            *v = mul_add::<FMA>(n.second * g, *g, n.beta2 * *v);
+            *p = *p * n.keep - n.step_size * *m / (v.sqrt() / n.correction + n.epsilon);
+        }
+    }
+}
+
+/// g ← g + λp; v ← μv + g; p ← p − lr·v, or p − lr·(g + μv) with nesterov. Without velocity, plain SGD.
+pub fn sgd(
+    parameter: &mut [f32],
+    gradient: &[f32],
+    velocity: Option<&mut [f32]>,
+    learning_rate: f32,
+    momentum: f32,
+    weight_decay: f32,
+    nesterov: bool,
+) -> Result<()> {
+    check_len("sgd", "gradient", gradient.len(), parameter.len())?;
+    let Some(velocity) = velocity.filter(|_| momentum > 0.0) else {
+        plain_step(isa::current(), parameter, gradient, learning_rate, weight_decay);
+        return Ok(());
+    };
+    check_len("sgd", "velocity", velocity.len(), parameter.len())?;
+    momentum_step(
+        isa::current(),
+        parameter,
+        gradient,
+        velocity,
+        learning_rate,
+        momentum,
+        weight_decay,
+        nesterov,
+    );
+    Ok(())
+}
+
+per_isa! {
+    fn plain_step(parameter: &mut [f32], gradient: &[f32], learning_rate: f32, weight_decay: f32) {
+        for (p, g) in parameter.iter_mut().zip(gradient) {
+            *p = mul_add::<FMA>(-learning_rate, mul_add::<FMA>(weight_decay, *p, *g), *p);
+        }
+    }
+}
+
+per_isa! {
+    fn momentum_step(
+        parameter: &mut [f32],
+        gradient: &[f32],
+        velocity: &mut [f32],
+        learning_rate: f32,
+        momentum: f32,
+        weight_decay: f32,
+        nesterov: bool,
+    ) {
+        for ((p, g), v) in parameter.iter_mut().zip(gradient).zip(velocity) {
+            let g = mul_add::<FMA>(weight_decay, *p, *g);
+            *v = mul_add::<FMA>(momentum, *v, g);
+            let step = if nesterov { mul_add::<FMA>(momentum, *v, g) } else { *v };
+            *p = mul_add::<FMA>(-learning_rate, step, *p);
+        }
+    }
+}
