@@ -12,6 +12,7 @@ pub mod error;
 pub mod fisher;
 pub mod isa;
 mod math;
+pub mod matmul;
 pub mod norm;
 pub mod optimizer;
 pub mod pool;

@@ -1,8 +1,233 @@
-//! The thread pool.
+//! The thread pool: one for the process, started by the first region that is worth it.
+//!
+//! A region is published under a lock; workers join it, take task numbers from one counter, and leave. Workers that find nothing spin for
+//! some microseconds, then park, so that a step of many small regions stays fast and a busy neighbour loses no core to us. The caller takes
+//! part. A region that is asked for while another runs (several JavaScript threads, or a task that calls a kernel) runs on its own thread.
+//! Workers are never joined: at exit they are parked.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a worker looks for the next region before it parks.
+const SPIN: Duration = Duration::from_micros(30);
+
+/// What one region does; lives on the caller's stack until every worker has left it.
+struct Region<'a> {
+    body: &'a (dyn Fn(usize) + Sync),
+    tasks: usize,
+    next: AtomicUsize,
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+impl Region<'_> {
+    /// Takes tasks until there are none. A panic ends the region early and is kept for the caller.
+    fn work(&self) {
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            loop {
+                let task = self.next.fetch_add(1, Ordering::Relaxed);
+                if task >= self.tasks {
+                    return;
+                }
+                (self.body)(task);
+            }
+        }));
+        if let Err(payload) = result {
+            self.next.store(self.tasks, Ordering::Relaxed);
+            lock(&self.panic).get_or_insert(payload);
+        }
+    }
+}
+
+struct Published {
+    /// The region that workers may join, its lifetime erased; taken back before the caller returns.
+    region: Option<*const Region<'static>>,
+    inside: usize,
+    workers: usize,
+}
+
+// SAFETY: the pointer is followed only while its region is published or `inside` counts the follower.
+unsafe impl Send for Published {}
+
+struct Pool {
+    published: Mutex<Published>,
+    wake: Condvar,
+    /// Counts published regions: what idle workers look at.
+    generation: AtomicUsize,
+    inside: AtomicUsize,
+    threads: AtomicUsize,
+    busy: Mutex<()>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn pool() -> &'static Pool {
+    static POOL: OnceLock<Pool> = OnceLock::new();
+    POOL.get_or_init(|| {
+        let wish = std::env::var("BIO_THREADS").ok().and_then(|text| text.parse().ok());
+        Pool {
+            published: Mutex::new(Published { region: None, inside: 0, workers: 0 }),
+            wake: Condvar::new(),
+            generation: AtomicUsize::new(0),
+            inside: AtomicUsize::new(0),
+            threads: AtomicUsize::new(wish.unwrap_or_else(cores).clamp(1, 1024)),
+            busy: Mutex::new(()),
+        }
+    })
+}
+
+/// Threads that a region may use, the caller included.
+pub fn threads() -> usize {
+    pool().threads.load(Ordering::Relaxed)
+}
+
+/// Sets `threads`; at least 1.
+pub fn set_threads(threads: usize) {
+    pool().threads.store(threads.clamp(1, 1024), Ordering::Relaxed);
+}
 
 /// Runs `body(0)` to `body(tasks - 1)`, in any order and on any thread of the pool, and returns when all are done.
 pub fn run(tasks: usize, body: &(dyn Fn(usize) + Sync)) {
-    for task in 0..tasks {
-        body(task);
+    let pool = pool();
+    let helpers = pool.threads.load(Ordering::Relaxed).min(tasks).saturating_sub(1);
+    let free = if helpers == 0 { None } else { pool.busy.try_lock().ok() };
+    let Some(_free) = free else {
+        (0..tasks).for_each(body);
+        return;
+    };
+    let region = Region { body, tasks, next: AtomicUsize::new(0), panic: Mutex::new(None) };
+    publish(pool, &region, helpers);
+    region.work();
+    withdraw(pool);
+    let panic = lock(&region.panic).take();
+    if let Some(payload) = panic {
+        // Freed first: unwinding through the guard would poison it.
+        drop(_free);
+        resume_unwind(payload);
+    }
+}
+
+fn publish(pool: &'static Pool, region: &Region<'_>, helpers: usize) {
+    let mut published = lock(&pool.published);
+    // SAFETY: only the lifetime changes; `withdraw` takes the pointer back and waits for its followers before the region ends.
+    published.region =
+        Some(unsafe { std::mem::transmute::<*const Region<'_>, *const Region<'static>>(region) });
+    while published.workers < helpers {
+        let name = format!("bio-kernels-{}", published.workers);
+        if std::thread::Builder::new().name(name).spawn(move || worker(pool)).is_err() {
+            break; // No more threads to be had: those that are there, and the caller, do the work.
+        }
+        published.workers += 1;
+    }
+    pool.generation.fetch_add(1, Ordering::Release);
+    drop(published);
+    pool.wake.notify_all();
+}
+
+/// Lets nobody else join, and waits for those inside.
+fn withdraw(pool: &Pool) {
+    lock(&pool.published).region = None;
+    let mut rounds = 0u32;
+    while pool.inside.load(Ordering::Acquire) > 0 {
+        rounds += 1;
+        if rounds % 256 == 0 { std::thread::yield_now() } else { std::hint::spin_loop() }
+    }
+}
+
+fn worker(pool: &'static Pool) {
+    let mut seen = 0;
+    loop {
+        wait_for_news(pool, &mut seen);
+        let joined = {
+            let mut published = lock(&pool.published);
+            let room = published.inside + 1 < pool.threads.load(Ordering::Relaxed);
+            let region = published.region.filter(|_| room);
+            if region.is_some() {
+                published.inside += 1;
+                pool.inside.fetch_add(1, Ordering::Relaxed);
+            }
+            region
+        };
+        if let Some(region) = joined {
+            // SAFETY: joined under the lock while published, and `inside` keeps the caller waiting until we have left.
+            unsafe { (*region).work() };
+            lock(&pool.published).inside -= 1;
+            pool.inside.fetch_sub(1, Ordering::Release);
+        }
+    }
+}
+
+/// Returns when a region was published that this worker has not looked at: spins for a while, then parks.
+fn wait_for_news(pool: &Pool, seen: &mut usize) {
+    let start = Instant::now();
+    loop {
+        let generation = pool.generation.load(Ordering::Acquire);
+        if generation != *seen {
+            *seen = generation;
+            return;
+        }
+        if start.elapsed() > SPIN {
+            break;
+        }
+        std::hint::spin_loop();
+    }
+    let mut published = lock(&pool.published);
+    while pool.generation.load(Ordering::Acquire) == *seen {
+        published = pool.wake.wait(published).unwrap_or_else(PoisonError::into_inner);
+    }
+    drop(published);
+    *seen = pool.generation.load(Ordering::Acquire);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU64;
+
+    #[test]
+    fn every_task_runs_exactly_once() {
+        for tasks in [0, 1, 2, 3, 17, 1000] {
+            let counts: Vec<AtomicU64> = (0..tasks).map(|_| AtomicU64::new(0)).collect();
+            run(tasks, &|task| {
+                counts[task].fetch_add(1, Ordering::Relaxed);
+            });
+            assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 1));
+        }
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_and_the_pool_goes_on() {
+        for _ in 0..50 {
+            let result = catch_unwind(|| run(64, &|task| assert!(task != 33, "task 33")));
+            assert!(result.is_err());
+            every_task_runs_exactly_once();
+        }
+    }
+
+    #[test]
+    fn nested_and_concurrent_regions_all_finish() {
+        let total = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        run(8, &|_| {
+                            run(8, &|_| {
+                                total.fetch_add(1, Ordering::Relaxed);
+                            })
+                        });
+                    }
+                });
+            }
+        });
+        assert_eq!(total.load(Ordering::Relaxed), 4 * 200 * 64);
     }
 }
