@@ -1,0 +1,151 @@
+import { expect, test } from 'vitest'
+import type { EnergyAccount, SourceOpening } from '../source.js'
+import { cpuEstimateSource } from './estimate-source.js'
+
+/** A machine of two CPUs whose files and clock are ours. */
+class FakeMachine {
+  time = 0
+  readonly files = new Map<string, string>()
+
+  constructor(files: Record<string, string>) {
+    for (const [path, text] of Object.entries(files)) this.files.set(path, text)
+  }
+
+  readonly readFile = (path: string): string => {
+    const text = this.files.get(path)
+    if (text === undefined) throw Object.assign(new Error(`ENOENT: ${path}`), { code: 'ENOENT' })
+    return text
+  }
+
+  async open(scope?: 'machine' | 'process'): Promise<SourceOpening> {
+    const source = cpuEstimateSource({
+      readFile: this.readFile,
+      now: () => this.time,
+      ...(scope ? { scope } : {}),
+    })
+    return source.open()
+  }
+
+  async account(scope?: 'machine' | 'process'): Promise<EnergyAccount> {
+    const opening = await this.open(scope)
+    if (!opening.usable) throw new Error(opening.reasons.join())
+    return opening.account
+  }
+}
+
+/** user, nice, system, idle, iowait, irq, softirq, steal in ticks of 10 ms. */
+const stat = (...ticks: number[]): string => `cpu  ${ticks.join(' ')} 0 0\ncpu0 1 2 3\ncpu1 1 2 3\nintr 5\n`
+
+test('busy time of the machine gives joules within the documented band', async () => {
+  const machine = new FakeMachine({ '/proc/stat': stat(0, 0, 0, 0, 0, 0, 0, 0) })
+  const span = (await machine.account()).startSpan()
+  machine.time = 10
+  machine.files.set('/proc/stat', stat(700, 100, 150, 900, 50, 20, 30, 50)) // 10 of 20 CPU seconds busy
+  const reading = span.read()
+  expect(reading).toMatchObject({
+    method: 'estimated',
+    source: 'cpu-time',
+    domains: ['cpu'],
+    boundary: 'device',
+    seconds: 10,
+  })
+  expect(reading.joules).toBeCloseTo(10 * 4 + 10 * 0.7, 6)
+  expect(reading.low).toBeCloseTo(9.98 * 1 + 10.02 * 0.15, 6)
+  expect(reading.high).toBeCloseTo(10.02 * 15 + 9.98 * 3, 6)
+  expect(reading.reasons).toEqual([expect.stringContaining('the whole machine on 2 logical CPUs')])
+})
+
+test('a span shorter than a tick is not zero', async () => {
+  const machine = new FakeMachine({ '/proc/stat': stat(5, 0, 0, 0, 0, 0, 0, 0) })
+  const span = (await machine.account()).startSpan()
+  machine.time = 0.001
+  const { joules, low, high } = span.read()
+  expect(low).toBeGreaterThan(0)
+  expect(joules).toBeCloseTo(0.002 * 0.7, 9)
+  expect(high).toBeGreaterThanOrEqual(0.002 * 15) // both CPUs may have been busy
+})
+
+test.each<[string, Record<string, string>, (machine: FakeMachine) => void]>([
+  [
+    'version 2',
+    {
+      '/sys/fs/cgroup/cpu.max': '150000 100000\n',
+      '/sys/fs/cgroup/cpu.stat': 'usage_usec 1000000\nuser_usec 1\n',
+    },
+    ({ files }) => files.set('/sys/fs/cgroup/cpu.stat', 'usage_usec 7000000\nuser_usec 1\n'),
+  ],
+  [
+    'version 1',
+    {
+      '/sys/fs/cgroup/cpu/cpu.cfs_quota_us': '150000\n',
+      '/sys/fs/cgroup/cpu/cpu.cfs_period_us': '100000\n',
+      '/sys/fs/cgroup/cpuacct/cpuacct.usage': '1000000000\n',
+    },
+    ({ files }) => files.set('/sys/fs/cgroup/cpuacct/cpuacct.usage', '7000000000\n'),
+  ],
+])(
+  'a container with a quota (%s) counts its own time and its own share of idle power',
+  async (_, files, use) => {
+    const machine = new FakeMachine({ ...files, '/proc/stat': stat(0, 0, 0, 0, 0, 0, 0, 0) })
+    const span = (await machine.account()).startSpan()
+    machine.time = 10
+    use(machine)
+    const reading = span.read()
+    expect(reading.boundary).toBe('process')
+    expect(reading.joules).toBeCloseTo(6 * 4 + 9 * 0.7, 6) // 1.5 CPUs for 10 s, 6 s busy
+    expect(reading.reasons.join()).toContain('this container on 1.5 logical CPUs')
+  },
+)
+
+test.each([
+  { '/sys/fs/cgroup/cpu.max': 'max 100000\n' },
+  { '/sys/fs/cgroup/cpu/cpu.cfs_quota_us': '-1\n', '/sys/fs/cgroup/cpu/cpu.cfs_period_us': '100000\n' },
+  { '/sys/fs/cgroup/cpu.max': 'nonsense' },
+  { '/sys/fs/cgroup/cpu.max': '' },
+  { '/sys/fs/cgroup/cpu.max': '100000 0' },
+  { '/sys/fs/cgroup/cpu.max': '100000 100000', '/sys/fs/cgroup/cpu.stat': 'nr_periods 5' },
+])('%o is no quota: the machine counts', async (files) => {
+  const machine = new FakeMachine({ ...files, '/proc/stat': stat(0, 0, 0, 0, 0, 0, 0, 0) } as Record<
+    string,
+    string
+  >)
+  expect((await machine.open()).reasons.join()).toContain('the whole machine')
+})
+
+test('this process alone pays no idle power for sure, and at most all of it', async () => {
+  const machine = new FakeMachine({ '/proc/stat': stat(0, 0, 0, 0, 0, 0, 0, 0) })
+  const span = (await machine.account('process')).startSpan()
+  const before = process.cpuUsage()
+  while (process.cpuUsage(before).user < 40_000) Math.hypot(1, 2)
+  machine.time = 1000 // nearly all idle
+  const reading = span.read()
+  expect(reading.boundary).toBe('process')
+  expect(reading.joules).toBeGreaterThan(0.03 * 4)
+  expect(reading.joules).toBeLessThan(30) // no idle power of 1000 s
+  expect(reading.high).toBeGreaterThan(1000 * 3 * 0.99)
+})
+
+test.each<[string, (machine: FakeMachine) => void, RegExp]>([
+  ['disappears', ({ files }) => files.delete('/proc/stat'), /ENOENT/],
+  ['holds words', ({ files }) => files.set('/proc/stat', 'cpu many'), /no line of CPU times/],
+  ['goes back', ({ files }) => files.set('/proc/stat', stat(1, 0, 0, 0, 0, 0, 0, 0)), /went back/],
+])('a clock that %s makes the span unavailable, with the reason', async (_, inject, reason) => {
+  const machine = new FakeMachine({ '/proc/stat': stat(100, 0, 0, 0, 0, 0, 0, 0) })
+  const span = (await machine.account()).startSpan()
+  machine.time = 1
+  inject(machine)
+  expect(span.read()).toMatchObject({ joules: null, method: 'unavailable' })
+  expect(span.read().reasons.join()).toMatch(reason)
+})
+
+test('without /proc/stat the operating system’s own list of CPUs is used', async () => {
+  const opening = await new FakeMachine({}).open()
+  expect(opening.usable).toBe(true)
+  expect(opening.reasons.join()).toContain('the whole machine')
+})
+
+test('an unknown scope is refused', () => {
+  expect(() => cpuEstimateSource({ scope: 'galaxy' as never })).toThrow(
+    expect.objectContaining({ code: 'ERR_BIO_VALUE' }),
+  )
+})
