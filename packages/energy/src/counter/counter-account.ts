@@ -9,8 +9,6 @@ export interface Counter extends CounterLimits {
   readonly domain: string
   /** Joules since whenever. Throws when the counter cannot be read or holds no number. */
   readonly read: () => number
-  /** The smallest step of the counter, in joules. */
-  readonly unit: number
   /** Hardware that is switched on moves its counter at least this often, in seconds. */
   readonly stuckAfterSeconds: number
 }

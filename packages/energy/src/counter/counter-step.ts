@@ -6,6 +6,8 @@ export interface CounterLimits {
   readonly maxWatts: number
   /** The counter is at most this old when read, in seconds. */
   readonly refreshSeconds: number
+  /** The smallest step of the counter. */
+  readonly unit: number
 }
 
 /** What two reads of a counter mean: energy within [low, high] after `wraps`, or a fault. */
@@ -14,7 +16,7 @@ export type CounterStep =
   | { readonly fault: string }
 
 /**
- * The energy between two reads, E = Δ + k·modulus for the whole k that make 0 ≤ E ≤ maxWatts·(seconds + refresh).
+ * The energy between two reads, E = Δ + k·modulus for the whole k that make 0 ≤ E ≤ maxWatts·(seconds + refresh) + unit.
  *
  * One k: the energy. Several (the reads are too far apart): an interval over them. None: the counter was reset, ran backwards or
  * jumped, and what was used in between is unknown. A reset cannot be told from a wrap when the implied power is plausible, which
@@ -26,9 +28,9 @@ export function counterStep(
   seconds: number,
   limits: CounterLimits,
 ): CounterStep {
-  const { modulus, maxWatts, refreshSeconds } = limits
+  const { modulus, maxWatts, refreshSeconds, unit } = limits
   const difference = after - before
-  const most = maxWatts * (seconds + refreshSeconds)
+  const most = maxWatts * (seconds + refreshSeconds) + unit
   const fewest = difference >= 0 ? 0 : 1
   if (fewest === 1 && modulus === null) {
     return { fault: `the counter went back by ${joules(-difference)} (reset or driver reload)` }

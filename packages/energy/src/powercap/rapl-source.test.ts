@@ -53,7 +53,7 @@ test('psys counts alone where there is no package', async () => {
 test('MMIO shows the package again and is not counted twice, but stands in where MSR lacks it', async () => {
   const both = new FakePowercap().zone('intel-rapl-mmio:0', 'package-0').zone('intel-rapl:0', 'package-0')
   const span = (await accountOf(both)).startSpan()
-  both.pass(1, { 'intel-rapl-mmio:0': 10, 'intel-rapl:0': 10 })
+  both.pass(1, { 'intel-rapl-mmio:0': 11, 'intel-rapl:0': 10 })
   expect(span.read().joules).toBeCloseTo(10, 2)
 
   const alone = new FakePowercap().zone('intel-rapl-mmio:0', 'package-0')
