@@ -5,6 +5,7 @@
 
 pub mod activation;
 pub mod attention;
+pub mod convert;
 pub mod cross_entropy;
 mod disjoint;
 pub mod elementwise;
@@ -15,7 +16,10 @@ mod math;
 pub mod matmul;
 pub mod norm;
 pub mod optimizer;
+pub mod packed;
 pub mod pool;
+pub mod probe;
+pub mod quantize;
 pub mod rotary;
 pub mod rows;
 pub mod softmax;

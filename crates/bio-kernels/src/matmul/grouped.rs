@@ -68,7 +68,7 @@ pub fn grouped_matmul(
             let (block, columns) = blocks[expert].of(task - first);
             let start = offsets[expert] as usize;
             let a = Strided::new(x, rows, k, false);
-            let b = Columns { panels: &packed[expert * size..][..size], n };
+            let b = Columns { panels: &packed[expert * size..][..size], n, first: 0 };
             multiply_block(isa, &out, n, a, b, start + block.start..start + block.end, columns, k);
         });
     });

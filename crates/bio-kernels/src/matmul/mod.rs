@@ -16,6 +16,7 @@ mod grouped;
 mod pack;
 mod tile;
 
+pub(crate) use grouped::{check_offsets, rows_of};
 pub use grouped::{grouped_matmul, grouped_weight_gradient};
 
 use std::cell::RefCell;
@@ -59,7 +60,7 @@ pub fn matmul(out: &mut [f32], a: &[f32], b: &[f32], shape: MatmulShape) -> Resu
     PANELS.with_borrow_mut(|packed| {
         packed.resize(panels(n) * k * PANEL, 0.0);
         pack_panels(packed, b, k, n);
-        multiply(isa::current(), out, a, Columns { panels: packed, n }, m, k, accumulate);
+        multiply(isa::current(), out, a, Columns { panels: packed, n, first: 0 }, m, k, accumulate);
     });
     Ok(())
 }
@@ -69,6 +70,8 @@ pub fn matmul(out: &mut [f32], a: &[f32], b: &[f32], shape: MatmulShape) -> Resu
 pub(crate) struct Columns<'a> {
     pub panels: &'a [f32],
     pub n: usize,
+    /// The panel that `panels` begins with.
+    pub first: usize,
 }
 
 /// The product itself, B packed already.
@@ -145,7 +148,7 @@ pub(crate) fn multiply_block(
             let depth = DEPTH.min(k - from);
             pack::pack_rows(block, a, rows.clone(), from, depth);
             for panel in columns.clone() {
-                let b = &b.panels[(panel * k + from) * PANEL..][..depth * PANEL];
+                let b = &b.panels[((panel - b.first) * k + from) * PANEL..][..depth * PANEL];
                 let width = PANEL.min(n - panel * PANEL);
                 let mut row = rows.start;
                 while row < rows.end {

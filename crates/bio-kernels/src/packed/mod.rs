@@ -1,0 +1,210 @@
+//! Weights packed once into the layout that the kernels read.
+//!
+//! Tiles of 16 weight rows stand side by side, so that one register holds one step of 16 outputs. All sums over k are one chain per output
+//! element (floats) or exact (integers), so a row of x gets the same bits whatever else is multiplied with it.
+
+mod activations;
+mod float;
+mod int4;
+mod int8;
+
+use crate::error::{KernelError, Result, check_len, checked_product};
+use crate::isa;
+use crate::matmul::{check_offsets, rows_of};
+use activations::Quantized;
+
+/// How the weights are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PackedDtype {
+    F32,
+    Bf16,
+    /// One scale per row.
+    Int8,
+    /// One scale per row and group of that many columns.
+    Int4 {
+        group_size: usize,
+    },
+}
+
+/// Weights [experts, rows, columns].
+pub struct PackedMatrix {
+    pub experts: usize,
+    pub rows: usize,
+    pub columns: usize,
+    storage: Storage,
+}
+
+enum Storage {
+    Float(float::Panels<f32>),
+    Half(float::Panels<u16>),
+    Int8(int8::Tiles),
+    Int4(int4::Tiles),
+}
+
+/// Weight rows per integer tile.
+const TILE: usize = 16;
+
+/// A row range of x and out, and the expert that it meets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    pub expert: usize,
+    pub start: usize,
+    pub end: usize,
+}
+
+impl PackedMatrix {
+    pub fn pack(
+        weights: &[f32],
+        dtype: PackedDtype,
+        experts: usize,
+        rows: usize,
+        columns: usize,
+    ) -> Result<Self> {
+        let size = checked_product("pack", &[experts, rows, columns])?;
+        check_len("pack", "weights", weights.len(), size)?;
+        if size == 0 {
+            return Err(KernelError {
+                code: "ERR_BIO_SHAPE",
+                operation: "pack",
+                expected: "at least one weight".into(),
+                received: format!("[{experts}, {rows}, {columns}]"),
+            });
+        }
+        let storage = match dtype {
+            PackedDtype::F32 => Storage::Float(float::Panels::pack(weights, experts, rows, columns, |x| x)),
+            PackedDtype::Bf16 => Storage::Half(float::Panels::pack(
+                weights,
+                experts,
+                rows,
+                columns,
+                crate::convert::bf16_from_f32,
+            )),
+            PackedDtype::Int8 => Storage::Int8(int8::Tiles::pack(weights, experts, rows, columns)?),
+            PackedDtype::Int4 { group_size } => {
+                Storage::Int4(int4::Tiles::pack(weights, experts, rows, columns, group_size)?)
+            }
+        };
+        Ok(Self { experts, rows, columns, storage })
+    }
+
+    /// Size of the weights and their scales, padding excluded.
+    pub fn bytes(&self) -> usize {
+        let weights = self.experts * self.rows * self.columns;
+        match &self.storage {
+            Storage::Float(_) => 4 * weights,
+            Storage::Half(_) => 2 * weights,
+            Storage::Int8(_) => weights + 4 * self.experts * self.rows,
+            Storage::Int4(tiles) => weights / 2 + 4 * weights / tiles.group_size(),
+        }
+    }
+
+    /// out [experts, rows, columns] = the weights as they are held.
+    pub fn unpack(&self, out: &mut [f32]) -> Result<()> {
+        let size = self.rows * self.columns;
+        check_len("unpack", "out", out.len(), self.experts * size)?;
+        for (expert, out) in out.chunks_exact_mut(size).enumerate() {
+            match &self.storage {
+                Storage::Float(panels) => panels.unpack(out, expert, |x| x),
+                Storage::Half(panels) => panels.unpack(out, expert, crate::convert::f32_from_bf16),
+                Storage::Int8(tiles) => tiles.unpack(out, expert),
+                Storage::Int4(tiles) => tiles.unpack(out, expert),
+            }
+        }
+        Ok(())
+    }
+
+    fn multiply(&self, out: &mut [f32], x: &[f32], spans: &[Span]) {
+        let isa = isa::current();
+        match &self.storage {
+            Storage::Float(panels) => panels.multiply(isa, out, x, spans),
+            Storage::Half(panels) => panels.multiply(isa, out, x, spans),
+            Storage::Int8(tiles) => {
+                Quantized::with(isa, x, self.columns, self.columns, |x| tiles.multiply(isa, out, x, spans));
+            }
+            Storage::Int4(tiles) => {
+                Quantized::with(isa, x, self.columns, tiles.group_size(), |x| {
+                    tiles.multiply(isa, out, x, spans)
+                });
+            }
+        }
+    }
+}
+
+/// out [m, rows] = x [m, columns]·packedᵀ (+ bias).
+pub fn matmul_packed(
+    out: &mut [f32],
+    x: &[f32],
+    packed: &PackedMatrix,
+    m: usize,
+    bias: Option<&[f32]>,
+) -> Result<()> {
+    check_len("matmul_packed", "experts", packed.experts, 1)?;
+    check_len("matmul_packed", "out", out.len(), checked_product("matmul_packed", &[m, packed.rows])?)?;
+    check_len("matmul_packed", "x", x.len(), checked_product("matmul_packed", &[m, packed.columns])?)?;
+    if let Some(bias) = bias {
+        check_len("matmul_packed", "bias", bias.len(), packed.rows)?;
+    }
+    packed.multiply(out, x, &[Span { expert: 0, start: 0, end: m }]);
+    if let Some(bias) = bias {
+        for row in out.chunks_exact_mut(packed.rows) {
+            for (out, bias) in row.iter_mut().zip(bias) {
+                *out += bias;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One product per expert over rows of x sorted by expert; offsets [experts + 1].
+pub fn grouped_matmul_packed(
+    out: &mut [f32],
+    x: &[f32],
+    packed: &PackedMatrix,
+    offsets: &[i32],
+) -> Result<()> {
+    let rows = x.len() / packed.columns;
+    check_len("grouped_matmul_packed", "offsets", offsets.len(), packed.experts + 1)?;
+    check_offsets("grouped_matmul_packed", offsets, rows)?;
+    check_len("grouped_matmul_packed", "x", x.len(), rows * packed.columns)?;
+    check_len(
+        "grouped_matmul_packed",
+        "out",
+        out.len(),
+        checked_product("grouped_matmul_packed", &[rows, packed.rows])?,
+    )?;
+    let spans: Vec<Span> = (0..packed.experts)
+        .map(|expert| (expert, rows_of(offsets, expert)))
+        .filter(|(_, rows)| !rows.is_empty())
+        .map(|(expert, rows)| Span { expert, start: rows.start, end: rows.end })
+        .collect();
+    packed.multiply(out, x, &spans);
+    Ok(())
+}
+
+/// Cuts spans into tasks of some rows and some tiles, and runs them in one region: `body(span rows, tiles)`.
+fn for_tasks(
+    spans: &[Span],
+    tiles: usize,
+    work_per_row_tile: usize,
+    body: &(dyn Fn(Span, std::ops::Range<usize>) + Sync),
+) {
+    // Below about 20 µs of work another thread costs more than it brings.
+    const WORTH_A_TASK: usize = 1 << 20;
+    const ROWS: usize = 64;
+    let mut tasks: Vec<(Span, std::ops::Range<usize>)> = Vec::new();
+    let total: usize = spans.iter().map(|span| (span.end - span.start) * tiles * work_per_row_tile).sum();
+    let wanted = (total / WORTH_A_TASK).clamp(1, 4 * crate::pool::threads());
+    for &span in spans {
+        let rows = span.end - span.start;
+        let share = (rows * tiles * work_per_row_tile * wanted).div_ceil(total.max(1)).max(1);
+        let row_blocks = rows.div_ceil(ROWS);
+        let columns = tiles.div_ceil(share.div_ceil(row_blocks).min(tiles));
+        for start in (span.start..span.end).step_by(ROWS) {
+            for tile in (0..tiles).step_by(columns) {
+                let part = Span { start, end: (start + ROWS).min(span.end), ..span };
+                tasks.push((part, tile..(tile + columns).min(tiles)));
+            }
+        }
+    }
+    crate::pool::run(tasks.len(), &|task| body(tasks[task].0, tasks[task].1.clone()));
+}
