@@ -74,3 +74,26 @@ per_isa! {
         ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
     }
 }
+
+/// a ⊙= b.
+pub fn multiply_in_place(a: &mut [f32], b: &[f32]) -> Result<()> {
+    check_len("multiply", "b", b.len(), a.len())?;
+    for (a, b) in a.iter_mut().zip(b) {
+        *a *= b;
+    }
+    Ok(())
+}
+
+/// x ⊙= x.
+pub fn square_in_place(x: &mut [f32]) {
+    for x in x {
+        *x *= *x;
+    }
+}
+
+/// x ·= factor.
+pub fn scale_in_place(x: &mut [f32], factor: f32) {
+    for x in x {
+        *x *= factor;
+    }
+}

@@ -1,1 +1,63 @@
 //! Node-API wrappers around `bio-kernels`: they convert arguments and errors, and hold no arithmetic.
+//!
+//! JavaScript has checked every argument before it comes here: arrays are of this thread, not detached, and outputs overlap nothing. Where
+//! an operation works in place, its input is `None`.
+
+mod attention;
+mod elementwise;
+mod guard;
+mod matrix;
+mod packed;
+mod quantize;
+mod rows;
+
+use guard::{Result, guard, unknown};
+use napi_derive::napi;
+
+/// Raised with every change of what is exported; `packages/kernels/src/native/load.ts` holds the same number.
+const VERSION: u32 = 1;
+
+#[napi]
+pub fn version() -> u32 {
+    VERSION
+}
+
+#[napi]
+pub fn isa() -> &'static str {
+    bio_kernels::isa::current().name()
+}
+
+#[napi]
+pub fn threads() -> u32 {
+    bio_kernels::pool::threads() as u32
+}
+
+#[napi]
+pub fn set_threads(threads: u32) {
+    bio_kernels::pool::set_threads(threads as usize);
+}
+
+#[napi]
+pub fn probe_read_bandwidth(bytes: f64, threads: u32) -> Result<f64> {
+    guard(|| Ok(bio_kernels::probe::read_bandwidth(bytes as usize, threads as usize)))
+}
+
+#[napi]
+pub fn probe_peak(kind: String, threads: u32) -> Result<f64> {
+    use bio_kernels::probe::{Peak, peak};
+    guard(|| {
+        let kind = match kind.as_str() {
+            "f32" => Peak::F32,
+            "bf16" => Peak::Bf16,
+            "int8" => Peak::Int8,
+            other => return Err(unknown("probePeak", "f32, bf16 or int8", other)),
+        };
+        Ok(peak(kind, threads as usize))
+    })
+}
+
+/// Panics on purpose: what the tests of error handling call.
+#[napi]
+pub fn panic_for_test() -> Result<()> {
+    guard(|| panic!("on purpose"))
+}

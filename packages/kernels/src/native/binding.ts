@@ -9,7 +9,8 @@ export interface NativePackedMatrix {
 type F32 = Float32Array
 type I32 = Int32Array
 
-/** What `crates/bio-node` exports: positional arguments, checked before they come here. A Rust error carries its code in `message`. */
+/** What `crates/bio-node` exports: positional arguments, checked before they come here. An input that is the output itself
+ * (in place) is `undefined`. */
 export interface Binding {
   version(): number
   isa(): Isa
@@ -30,23 +31,23 @@ export interface Binding {
   rmsNormBackward(dx: F32, dWeight: F32, dy: F32, x: F32, weight: F32, inverse: F32, rows: number, columns: number): void
   layerNorm(out: F32, mean: F32, inverse: F32, x: F32, weight: F32, bias: F32, rows: number, columns: number, epsilon: number): void
   layerNormBackward(dx: F32, dWeight: F32, dBias: F32, dy: F32, x: F32, weight: F32, mean: F32, inverse: F32, rows: number, columns: number): void
-  softmax(out: F32, x: F32, rows: number, columns: number): void
-  softmaxBackward(dx: F32, dy: F32, y: F32, rows: number, columns: number): void
+  softmax(out: F32, x: F32 | undefined, rows: number, columns: number): void
+  softmaxBackward(dx: F32, dy: F32 | undefined, y: F32, rows: number, columns: number): void
   crossEntropy(loss: F32, logSumExp: F32, logits: F32, targets: I32, rows: number, columns: number, ignoreIndex: number): void
-  crossEntropyBackward(dLogits: F32, dLoss: F32, logits: F32, logSumExp: F32, targets: I32, rows: number, columns: number, ignoreIndex: number): void
-  activate(out: F32, x: F32, kind: Activation): void
-  activateBackward(dx: F32, dy: F32, x: F32, kind: Activation): void
+  crossEntropyBackward(dLogits: F32, dLoss: F32, logits: F32 | undefined, logSumExp: F32, targets: I32, rows: number, columns: number, ignoreIndex: number): void
+  activate(out: F32, x: F32 | undefined, kind: Activation): void
+  activateBackward(dx: F32, dy: F32 | undefined, x: F32, kind: Activation): void
   swiglu(out: F32, gateUp: F32, rows: number, hidden: number): void
   swigluBackward(dGateUp: F32, dy: F32, gateUp: F32, rows: number, hidden: number): void
   add(out: F32, a: F32, b: F32): void
-  multiply(out: F32, a: F32, b: F32): void
-  scale(out: F32, a: F32, factor: number): void
+  multiply(out: F32, a: F32 | undefined, b: F32 | undefined): void
+  scale(out: F32, a: F32 | undefined, factor: number): void
   addScaled(out: F32, a: F32, factor: number): void
   sum(x: F32): number
   sumOfSquares(x: F32): number
   toBf16(out: Uint16Array, x: F32): void
   fromBf16(out: F32, x: Uint16Array): void
-  rotary(out: F32, x: F32, positions: I32, heads: number, headDim: number, theta: number, inverse: boolean): void
+  rotary(out: F32, x: F32 | undefined, positions: I32, heads: number, headDim: number, theta: number, inverse: boolean): void
   attention(out: F32, logSumExp: F32, q: F32, k: F32, v: F32, batch: number, length: number, heads: number, kvHeads: number, headDim: number, causal: boolean, scale: number): void
   attentionBackward(dq: F32, dk: F32, dv: F32, dOut: F32, q: F32, k: F32, v: F32, out: F32, logSumExp: F32, batch: number, length: number, heads: number, kvHeads: number, headDim: number, causal: boolean, scale: number): void
   pagedWrite(pages: F32, rows: F32, slots: I32, kvHeads: number, headDim: number, blockTokens: number): void

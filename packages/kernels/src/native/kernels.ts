@@ -14,6 +14,11 @@ export function loadNativeKernels(): Kernels {
 
 const attentionScale = ({ scale, headDim }: Pick<AttentionOptions, 'scale' | 'headDim'>): number => scale ?? 1 / Math.sqrt(headDim)
 
+/** The input, or undefined where it is the very output: Rust must not see one array twice. */
+function apart(out: Float32Array, input: Float32Array): Float32Array | undefined {
+  return out === input || (out.buffer === input.buffer && out.byteOffset === input.byteOffset) ? undefined : input
+}
+
 /** Options to positions; what needs no change is passed on as it is. */
 function adapt(b: Binding): Backend {
   return {
@@ -47,16 +52,31 @@ function adapt(b: Binding): Backend {
       b.layerNorm(out, mean, inverse, x, weight, bias, rows, columns, epsilon),
     layerNormBackward: (dx, dWeight, dBias, dy, x, weight, mean, inverse, { rows, columns }) =>
       b.layerNormBackward(dx, dWeight, dBias, dy, x, weight, mean, inverse, rows, columns),
-    softmax: (out, x, { rows, columns }) => b.softmax(out, x, rows, columns),
-    softmaxBackward: (dx, dy, y, { rows, columns }) => b.softmaxBackward(dx, dy, y, rows, columns),
+    softmax: (out, x, { rows, columns }) => b.softmax(out, apart(out, x), rows, columns),
+    softmaxBackward: (dx, dy, y, { rows, columns }) => b.softmaxBackward(dx, apart(dx, dy), y, rows, columns),
     crossEntropy: (loss, logSumExp, logits, targets, { rows, columns, ignoreIndex = IGNORE_INDEX }) =>
       b.crossEntropy(loss, logSumExp, logits, targets, rows, columns, ignoreIndex),
     crossEntropyBackward: (dLogits, dLoss, logits, logSumExp, targets, { rows, columns, ignoreIndex = IGNORE_INDEX }) =>
-      b.crossEntropyBackward(dLogits, dLoss, logits, logSumExp, targets, rows, columns, ignoreIndex),
+      b.crossEntropyBackward(dLogits, dLoss, apart(dLogits, logits), logSumExp, targets, rows, columns, ignoreIndex),
+    activate: (out, x, kind) => b.activate(out, apart(out, x), kind),
+    activateBackward: (dx, dy, x, kind) => b.activateBackward(dx, apart(dx, dy), x, kind),
+    add(out, left, right) {
+      const [first, second] = [apart(out, left), apart(out, right)]
+      if (first !== undefined && second !== undefined) b.add(out, first, second)
+      else if (first === undefined && second === undefined) b.scale(out, undefined, 2)
+      else b.addScaled(out, first ?? second!, 1)
+    },
+    multiply: (out, left, right) => b.multiply(out, apart(out, left), apart(out, right)),
+    scale: (out, a, factor) => b.scale(out, apart(out, a), factor),
+    addScaled(out, a, factor) {
+      const input = apart(out, a)
+      if (input === undefined) b.scale(out, undefined, 1 + factor)
+      else b.addScaled(out, input, factor)
+    },
     swiglu: (out, gateUp, { rows, hidden }) => b.swiglu(out, gateUp, rows, hidden),
     swigluBackward: (dGateUp, dy, gateUp, { rows, hidden }) => b.swigluBackward(dGateUp, dy, gateUp, rows, hidden),
     rotary: (out, x, positions, { heads, headDim, theta, inverse = false }) =>
-      b.rotary(out, x, positions, heads, headDim, theta, inverse),
+      b.rotary(out, apart(out, x), positions, heads, headDim, theta, inverse),
     attention(out, logSumExp, q, k, v, o) {
       b.attention(out, logSumExp, q, k, v, o.batch, o.length, o.heads, o.kvHeads, o.headDim, o.causal, attentionScale(o))
     },

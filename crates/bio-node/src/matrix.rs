@@ -1,0 +1,57 @@
+use bio_kernels::{fisher, matmul};
+use napi_derive::napi;
+
+use crate::guard::{Out, Result, guard};
+
+#[napi]
+pub fn matmul(
+    out: Out<'_>,
+    a: &[f32],
+    b: &[f32],
+    m: u32,
+    n: u32,
+    k: u32,
+    transpose_a: bool,
+    transpose_b: bool,
+    accumulate: bool,
+) -> Result<()> {
+    let shape = matmul::MatmulShape {
+        m: m as usize,
+        n: n as usize,
+        k: k as usize,
+        transpose_a,
+        transpose_b,
+        accumulate,
+    };
+    guard(|| matmul::matmul(out, a, b, shape))
+}
+
+#[napi]
+pub fn grouped_matmul(
+    out: Out<'_>,
+    x: &[f32],
+    weights: &[f32],
+    offsets: &[i32],
+    n: u32,
+    k: u32,
+    transpose_weights: bool,
+) -> Result<()> {
+    guard(|| matmul::grouped_matmul(out, x, weights, offsets, n as usize, k as usize, transpose_weights))
+}
+
+#[napi]
+pub fn grouped_weight_gradient(
+    out: Out<'_>,
+    dy: &[f32],
+    x: &[f32],
+    offsets: &[i32],
+    n: u32,
+    k: u32,
+) -> Result<()> {
+    guard(|| matmul::grouped_weight_gradient(out, dy, x, offsets, n as usize, k as usize))
+}
+
+#[napi]
+pub fn square_accumulate(out: Out<'_>, dy: &[f32], x: &[f32], rows: u32, n: u32, k: u32) -> Result<()> {
+    guard(|| fisher::square_accumulate(out, dy, x, rows as usize, n as usize, k as usize))
+}
