@@ -31,9 +31,10 @@ export interface BreakEven {
  * ```ts
  * import { breakEven } from '@bio/energy'
  *
- * const before = { low: 0.009, expected: 0.01, high: 0.011 }
- * const { days } = breakEven({ before, after: { low: 0.004, expected: 0.005, high: 0.009 }, unitsPerDay: 1e6, oneOffCost: 50_000 })
- * console.log(days.best.toString(), days.expected, days.worst) // => 7.142857142857143 10 never
+ * const before = { low: 9, expected: 10, high: 11 } // dollars per thousand requests
+ * const after = { low: 3, expected: 5, high: 9 }
+ * const { days } = breakEven({ before, after, unitsPerDay: 1000, oneOffCost: 40_000 })
+ * console.log(days.best, days.expected, days.worst) // => 5 8 never
  * ```
  */
 export function breakEven(options: BreakEvenOptions): BreakEven {
