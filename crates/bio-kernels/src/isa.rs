@@ -96,6 +96,15 @@ pub fn with<R>(isa: Isa, body: impl FnOnce() -> R) -> R {
     body()
 }
 
+/// Limits this thread to `isa` from now on, or lifts the limit; false where the machine lacks it. For tests across the language border.
+pub fn limit(isa: Option<Isa>) -> bool {
+    let possible = isa.is_none_or(|isa| available().contains(&isa));
+    if possible {
+        OVERRIDE.set(isa);
+    }
+    possible
+}
+
 /// Compiles one loop body for every tier and calls the one asked for, so that plain Rust is vectorised with the widest registers
 /// at hand. The body sees a constant `FMA`; use `mul_add::<FMA>` where a fused multiply-add is wanted.
 ///

@@ -7,6 +7,7 @@ mod attention;
 mod elementwise;
 mod guard;
 mod matrix;
+mod nvml;
 mod packed;
 mod quantize;
 mod rows;
@@ -60,4 +61,11 @@ pub fn probe_peak(kind: String, threads: u32) -> Result<f64> {
 #[napi]
 pub fn panic_for_test() -> Result<()> {
     guard(|| panic!("on purpose"))
+}
+
+/// Limits this thread to a tier, or with '' lifts the limit; false where the machine lacks it.
+#[napi]
+pub fn limit_isa_for_test(name: String) -> bool {
+    use bio_kernels::isa::{Isa, limit};
+    if name.is_empty() { limit(None) } else { Isa::from_name(&name).is_some_and(|isa| limit(Some(isa))) }
 }

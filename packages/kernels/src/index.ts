@@ -1,4 +1,5 @@
 export { getKernels } from './get-kernels.js'
 export type * from './interface.js'
 export { loadNativeKernels } from './native/kernels.js'
+export { openNvml, type Nvml } from './native/open-nvml.js'
 export { createTypeScriptKernels } from './typescript.js'

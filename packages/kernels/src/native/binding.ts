@@ -60,6 +60,10 @@ export interface Binding {
   dequantizeInt4(out: F32, nibbles: Uint8Array, scales: F32, rows: number, columns: number, groupSize: number): void
   probeReadBandwidth(bytes: number, threads: number): number
   probePeak(kind: string, threads: number): number
+  /** Limits this thread to a tier, or with '' lifts the limit; false where the machine lacks it. */
+  limitIsaForTest(name: string): boolean
+  nvmlDevices(): { readonly index: number; readonly name: string; readonly powerLimitMilliwatts?: number }[]
+  nvmlTotalEnergy(index: number): number
   /** Panics on purpose: what the tests of error handling call. */
   panicForTest(): void
 }

@@ -1,0 +1,58 @@
+import fc from 'fast-check'
+import { afterEach, describe, expect, test } from 'vitest'
+import type { Isa, Kernels } from '../interface.js'
+import { attentionCases } from '../testing/attention-cases.js'
+import { cases } from '../testing/cases.js'
+import { Source, type Sizes } from '../testing/source.js'
+import { createTypeScriptKernels } from '../typescript.js'
+import type { Binding } from './binding.js'
+import { loadNativeKernels } from './kernels.js'
+import { loadBinding } from './load.js'
+
+let native: Kernels | undefined
+let binding: Binding | undefined
+try {
+  native = loadNativeKernels()
+  binding = loadBinding()
+} catch (error) {
+  console.log(`skipped: the native kernels against the TypeScript ones (${(error as Error).message})`)
+}
+
+const typescript = createTypeScriptKernels()
+const tiers = (['scalar', 'avx2', 'avx512', 'avx512-bf16', 'neon'] as Isa[]).filter((isa) => binding?.limitIsaForTest(isa))
+binding?.limitIsaForTest('')
+
+const sizes: fc.Arbitrary<Sizes> = fc.record({
+  m: fc.integer({ min: 1, max: 17 }),
+  n: fc.integer({ min: 1, max: 70 }),
+  k: fc.integer({ min: 1, max: 90 }),
+})
+
+afterEach(() => void binding?.limitIsaForTest(''))
+
+describe.skipIf(native === undefined).each(tiers)('on %s', (isa) => {
+  test.each([...cases, ...attentionCases])('$name: native as TypeScript on ragged shapes', ({ run, slack = 0 }) => {
+    fc.assert(
+      fc.property(fc.nat(), sizes, (seed, shape) => {
+        binding!.limitIsaForTest(isa)
+        const found = run(native!, new Source(seed), shape)
+        const truth = run(typescript, new Source(seed), shape)
+        expect(found.length).toBe(truth.length)
+        found.forEach((values, index) => expectClose(values, truth[index]!, { slack, depth: Math.max(shape.m, shape.k, 390) }))
+      }),
+      { numRuns: 25 },
+    )
+  })
+})
+
+/** |found − truth| ≤ ε·depth·max|truth| + slack, ε of f32: the bound of a sum of `depth` products in any order. */
+function expectClose(found: ArrayLike<number>, truth: ArrayLike<number>, { slack, depth }: { slack: number; depth: number }): void {
+  expect(found.length).toBe(truth.length)
+  let size = 1
+  for (let i = 0; i < truth.length; i++) size = Math.max(size, Math.abs(truth[i]!))
+  const bound = (2 ** -24 * depth + slack) * size
+  for (let i = 0; i < truth.length; i++) {
+    if (Math.abs(found[i]! - truth[i]!) <= bound || Object.is(found[i], truth[i])) continue
+    expect.fail(`value ${i} of ${truth.length}: ${found[i]} against ${truth[i]}, bound ${bound}`)
+  }
+}
