@@ -1,0 +1,45 @@
+import { getKernels } from '@bio/kernels'
+import type { Tensor } from '../tensor.js'
+import { checkPositive, Optimizer } from './optimizer.js'
+
+export interface AdamWOptions {
+  readonly lr: number
+  /** Default [0.9, 0.999]. */
+  readonly betas?: readonly [number, number]
+  /** Default 1e-8. */
+  readonly eps?: number
+  /** Default 0.01. */
+  readonly weightDecay?: number
+}
+
+/**
+ * Adam with decoupled weight decay, in PyTorch's order of operations: p −= lr·λ·p, m = β₁m + (1−β₁)g, v = β₂v + (1−β₂)g²,
+ * p −= lr·m̂ / (√v̂ + ε). Loshchilov and Hutter 2019. Errors: ERR_BIO_VALUE.
+ */
+export class AdamW extends Optimizer {
+  readonly #options: { beta1: number; beta2: number; epsilon: number; weightDecay: number }
+
+  constructor(
+    parameters: Iterable<Tensor>,
+    { lr, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0.01 }: AdamWOptions,
+  ) {
+    super(parameters, { lr, slots: ['firstMoment', 'secondMoment'] })
+    const [beta1, beta2] = betas
+    for (const [name, value] of Object.entries({ beta1, beta2, eps, weightDecay })) checkPositive(name, value)
+    this.#options = { beta1, beta2, epsilon: eps, weightDecay }
+  }
+
+  protected override update(parameter: Float32Array, gradient: Float32Array, index: number): void {
+    getKernels().adamW(
+      parameter,
+      gradient,
+      this.slot('firstMoment', index),
+      this.slot('secondMoment', index),
+      {
+        ...this.#options,
+        learningRate: this.lr,
+        step: this.steps[index]!,
+      },
+    )
+  }
+}

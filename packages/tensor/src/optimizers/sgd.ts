@@ -1,0 +1,33 @@
+import { getKernels } from '@bio/kernels'
+import type { Tensor } from '../tensor.js'
+import { checkPositive, Optimizer } from './optimizer.js'
+
+export interface SGDOptions {
+  readonly lr: number
+  /** Default 0. */
+  readonly momentum?: number
+  /** Added to the gradient as λ·p. Default 0. */
+  readonly weightDecay?: number
+  /** Default false. */
+  readonly nesterov?: boolean
+}
+
+/** Stochastic gradient descent as PyTorch defines it: v = μ·v + g; p −= lr·v, or lr·(g + μ·v) with nesterov. Errors: ERR_BIO_VALUE. */
+export class SGD extends Optimizer {
+  readonly #options: { momentum: number; weightDecay: number; nesterov: boolean }
+
+  constructor(
+    parameters: Iterable<Tensor>,
+    { lr, momentum = 0, weightDecay = 0, nesterov = false }: SGDOptions,
+  ) {
+    super(parameters, { lr, slots: ['velocity'] })
+    checkPositive('momentum', momentum)
+    checkPositive('weightDecay', weightDecay)
+    this.#options = { momentum, weightDecay, nesterov }
+  }
+
+  protected override update(parameter: Float32Array, gradient: Float32Array, index: number): void {
+    const velocity = this.#options.momentum > 0 ? this.slot('velocity', index) : undefined
+    getKernels().sgd(parameter, gradient, velocity, { ...this.#options, learningRate: this.lr })
+  }
+}
