@@ -33,7 +33,7 @@ export abstract class Module {
   /** Tensors with `requiresGrad`, each once, under the name found first. */
   namedParameters(): [string, Tensor][] {
     const seen = new Set<Tensor>()
-    return this.#tensors().filter(
+    return tensorsOf(this).filter(
       ([, tensor]) => tensor.requiresGrad && !seen.has(tensor) && seen.add(tensor),
     )
   }
@@ -71,7 +71,7 @@ export abstract class Module {
 
   /** All tensors by name, not copied, frozen ones too. A tensor that is used twice has two names. */
   stateDict(): Record<string, Tensor> {
-    return Object.fromEntries(this.#tensors())
+    return Object.fromEntries(tensorsOf(this))
   }
 
   /**
@@ -101,14 +101,17 @@ export abstract class Module {
       tensor.storage.version++
     })
   }
+}
 
-  #tensors(): [string, Tensor][] {
-    return this.namedModules().flatMap(([name, module]) =>
-      [...entries(module)]
+/** The leaf tensors of a module and all inside it. No private method: copies that `mapModules` made must have it too. */
+function tensorsOf(module: Module): [string, Tensor][] {
+  return module
+    .namedModules()
+    .flatMap(([name, owner]) =>
+      [...entries(owner)]
         .filter((entry): entry is [string, Tensor] => entry[1] instanceof Tensor && entry[1].isLeaf)
         .map(([field, tensor]) => [join(name, field), tensor] satisfies [string, Tensor]),
     )
-  }
 }
 
 /** Forgets the gradients of some tensors; their memory goes back to the pool. */
