@@ -18,7 +18,7 @@ test('every choice has exactly one slot, in its expert’s range, in the order o
   fc.assert(
     fc.property(input, ({ experts, topK, selected }) => {
       const { counts, offsets, choices, tokens } = sortByExpert(selected, { experts, topK })
-      expect([...choices].sort((a, b) => a - b)).toEqual([...selected.keys()])
+      expect([...choices].toSorted((a, b) => a - b)).toEqual([...selected.keys()])
       expect([...tokens]).toEqual([...choices].map((choice) => Math.floor(choice / topK)))
       expect(offsets[0]).toBe(0)
       expect(offsets[experts]).toBe(selected.length)

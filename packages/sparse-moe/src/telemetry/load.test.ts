@@ -13,6 +13,8 @@ test.each([
   expect({ load: [...load], ...rest }).toEqual(expected)
 })
 
+const sum = (steps: number[][]): number[] =>
+  [0, 1, 2].map((e) => steps.reduce((n, counts) => n + counts[e]!, 0))
 const step = fc.array(fc.nat(1000), { minLength: 3, maxLength: 3 })
 
 test('the meter holds the sum of the last additions, exactly', () => {
@@ -20,7 +22,6 @@ test('the meter holds the sum of the last additions, exactly', () => {
     fc.property(fc.array(step, { maxLength: 30 }), fc.integer({ min: 1, max: 8 }), (steps, window) => {
       const [all, recent] = [new LoadMeter({ experts: 3 }), new LoadMeter({ experts: 3, window })]
       for (const counts of steps) [all, recent].forEach((meter) => meter.add(counts))
-      const sum = (some: number[][]): number[] => [0, 1, 2].map((e) => some.reduce((n, c) => n + c[e]!, 0))
       expect([...all.counts]).toEqual(sum(steps))
       expect([...recent.counts]).toEqual(sum(steps.slice(-window)))
       expect(recent.maxViolation).toBe(measureLoad(sum(steps.slice(-window))).maxViolation)
