@@ -1,1 +1,7 @@
-export const version: string = '0.0.0'
+export { PackedGroupedLinear } from './packed-grouped-linear.js'
+export { PackedLinear } from './packed-linear.js'
+export { quantize } from './quantize.js'
+export type { Quantized, QuantizeOptions } from './quantize.js'
+export type { LayerReport, QuantizationReport } from './report.js'
+export type { WeightError } from './weight-error.js'
+export type { GroupSize, WeightFormat } from './weight-format.js'
