@@ -4,6 +4,10 @@ import { EnergyMeter, type EnergyWindow, type Measurement, type NvmlLike, type R
 // joules may be unknown, and the type says so
 expectTypeOf<Reading['joules']>().toEqualTypeOf<number | null>()
 
+declare const reading: Reading
+if (reading.joules !== null) expectTypeOf(reading.low).toEqualTypeOf<number>()
+else expectTypeOf(reading.method).toEqualTypeOf<'unavailable'>()
+
 declare const meter: EnergyMeter
 expectTypeOf(meter.begin('step')).toEqualTypeOf<EnergyWindow>()
 expectTypeOf(meter.measure(() => 1)).toEqualTypeOf<Promise<Measurement>>()

@@ -27,8 +27,10 @@ export {
   createReading,
   unavailableReading,
   type Boundary,
+  type KnownReading,
   type Method,
   type Reading,
   type ReadingFields,
+  type UnknownReading,
 } from './reading/reading.js'
 export type { Clock, EnergyAccount, EnergySource, EnergySpan, SourceOpening, SourceStatus } from './source.js'

@@ -75,7 +75,7 @@ export function costPerMillionTokens(options: TokenCostOptions): TokenCost {
   checkNumber(operation, 'pue', pue, { minimum: 1 })
   const rate = hourlyRate(operation, options.hardware)
   const hardware = (rate.dollars / (tokensPerSecond * secondsPerHour * utilisation)) * million
-  const { joules, low, high, method, reasons } = energyPerToken
+  const { method, reasons } = energyPerToken
   if (rate.includesElectricity) {
     const range = { low: 0, expected: 0, high: 0 }
     return { hardware, electricity: range, total: add(range, hardware), method, reasons }
@@ -84,11 +84,12 @@ export function costPerMillionTokens(options: TokenCostOptions): TokenCost {
     throw invalid(operation, 'dollarsPerKilowattHour where electricity is paid apart', undefined)
   }
   checkNumber(operation, 'dollarsPerKilowattHour', dollarsPerKilowattHour, { minimum: 0 })
-  if (joules === null) return { hardware, electricity: null, total: null, method, reasons }
+  if (energyPerToken.joules === null) return { hardware, electricity: null, total: null, method, reasons }
+  const { joules, low, high } = energyPerToken
   checkNumber(operation, 'energyPerToken.joules', joules, { minimum: 0 })
   const dollars = (value: number): number =>
     ((Math.max(0, value) * million) / joulesPerKilowattHour) * pue * dollarsPerKilowattHour
-  const electricity = { low: dollars(low!), expected: dollars(joules), high: dollars(high!) }
+  const electricity = { low: dollars(low), expected: dollars(joules), high: dollars(high) }
   return { hardware, electricity, total: add(electricity, hardware), method, reasons }
 }
 

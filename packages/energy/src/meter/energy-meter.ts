@@ -1,5 +1,5 @@
 import { BioError } from '@bio/errors'
-import { checkNumber } from '../check.js'
+import { checkNumber, invalid } from '../check.js'
 import { cpuEstimateSource } from '../estimate/estimate-source.js'
 import { nvmlSource } from '../nvml/nvml-source.js'
 import { raplSource } from '../powercap/rapl-source.js'
@@ -27,7 +27,7 @@ export interface EnergyMeterOptions {
  *
  * await using meter = await EnergyMeter.open()
  * const { energy, throughput } = await meter.measure(() => Math.hypot(3, 4), { warmup: 5, repeat: 50 })
- * console.log(throughput > 0, energy.joules === null ? energy.reasons.length > 0 : energy.low! <= energy.joules) // => true true
+ * console.log(throughput > 0, energy.joules === null ? energy.reasons.length > 0 : energy.low <= energy.joules) // => true true
  * ```
  */
 export class EnergyMeter implements AsyncDisposable {
@@ -47,10 +47,13 @@ export class EnergyMeter implements AsyncDisposable {
   /**
    * Finds the sources that work here: some file reads, and the GPU library only where a driver is. Never fails for want of a source.
    *
-   * @throws `ERR_BIO_VALUE` for a sample period out of range.
+   * @throws `ERR_BIO_VALUE` for a sample period out of range, or sources that are none.
    */
   static async open(options: EnergyMeterOptions = {}): Promise<EnergyMeter> {
     const { sources = [raplSource(), cpuEstimateSource(), nvmlSource()], sampleSeconds = 1 } = options
+    if (!Array.isArray(sources) || !sources.every((source) => typeof source?.open === 'function')) {
+      throw invalid('EnergyMeter.open', 'sources to be an array of energy sources', sources)
+    }
     checkNumber('EnergyMeter.open', 'sampleSeconds', sampleSeconds, { minimum: 0.001, maximum: 60 })
     return new EnergyMeter(await openSources(sources), sampleSeconds)
   }

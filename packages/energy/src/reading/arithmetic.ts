@@ -44,8 +44,8 @@ export function subtractReadings(left: Reading, right: Reading): Reading {
   return createReading({
     ...fields,
     joules: left.joules - right.joules,
-    low: left.low! - right.high!,
-    high: left.high! - right.low!,
+    low: left.low - right.high,
+    high: left.high - right.low,
   })
 }
 
@@ -56,14 +56,15 @@ export function subtractReadings(left: Reading, right: Reading): Reading {
  */
 export function scaleReading(reading: Reading, factor: number): Reading {
   checkNumber('scaleReading', 'factor', factor, { minimum: 0 })
-  const scale = (value: number | null): number | null => (value === null ? null : value * factor)
-  const { joules, low, high, seconds } = reading
+  const seconds = reading.seconds * factor
+  if (reading.joules === null) return { ...reading, seconds }
+  const { joules, low, high } = reading
   return createReading({
     ...reading,
-    joules: scale(joules),
-    low: scale(low),
-    high: scale(high),
-    seconds: seconds * factor,
+    joules: joules * factor,
+    low: low * factor,
+    high: high * factor,
+    seconds,
   })
 }
 
@@ -79,13 +80,11 @@ export function shareReading(reading: Reading, weights: readonly number[]): Read
   if (!(total > 0) || !Number.isFinite(total)) {
     throw invalid('shareReading', 'weights with a finite sum above 0', total)
   }
-  const method = worst([reading.method, 'derived'])
-  return weights.map((weight) => ({
-    ...scaleReading(reading, weight / total),
-    method,
-    boundary: 'process',
-    seconds: reading.seconds,
-  }))
+  const { seconds } = reading
+  return weights.map((weight) => {
+    const share = scaleReading(reading, weight / total)
+    return createReading({ ...share, method: worst([share.method, 'derived']), boundary: 'process', seconds })
+  })
 }
 
 function combine(operation: string, readings: readonly Reading[], seconds: number): Reading {
@@ -108,12 +107,13 @@ function combine(operation: string, readings: readonly Reading[], seconds: numbe
         : []),
     ]),
   }
-  if (fields.method === 'unavailable') return unavailableReading(fields)
+  const known = readings.filter((reading) => reading.joules !== null)
+  if (known.length < readings.length) return unavailableReading(fields)
   return createReading({
     ...fields,
-    joules: sum(readings.map(({ joules }) => joules!)),
-    low: sum(readings.map(({ low }) => low!)),
-    high: sum(readings.map(({ high }) => high!)),
+    joules: sum(known.map(({ joules }) => joules)),
+    low: sum(known.map(({ low }) => low)),
+    high: sum(known.map(({ high }) => high)),
   })
 }
 

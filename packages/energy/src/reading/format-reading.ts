@@ -12,9 +12,9 @@ import type { Reading } from './reading.js'
  * ```
  */
 export function formatReading(reading: Reading): string {
-  const { joules, low, high, method, source, reasons } = reading
-  if (joules === null) return `unknown energy (${reasons.join('; ')})`
-  return `${digits(joules)} J (${digits(low!)} to ${digits(high!)}, ${method} by ${source})`
+  if (reading.joules === null) return `unknown energy (${reading.reasons.join('; ')})`
+  const { joules, low, high, method, source } = reading
+  return `${digits(joules)} J (${digits(low)} to ${digits(high)}, ${method} by ${source})`
 }
 
 /** Three significant digits, never in exponents between a millionth and a billion. */

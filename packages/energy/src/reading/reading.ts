@@ -1,4 +1,4 @@
-import { invalid } from '../check.js'
+import { checkNumber, invalid } from '../check.js'
 
 /**
  * How a reading came about, from best to worst: `measured` (a hardware counter), `derived` (calculated from measured readings by
@@ -9,20 +9,8 @@ export type Method = 'measured' | 'derived' | 'estimated' | 'unavailable'
 /** What the joules cover: a share of the chips in `domains`, those chips whole, the whole computer, the building with its cooling. */
 export type Boundary = 'process' | 'device' | 'node' | 'facility'
 
-/**
- * An amount of energy that says how well it is known.
- *
- * `joules` is null when the energy is unknown, and then so are the bounds: never a silent zero. The bounds cover what the method
- * cannot resolve (counter refresh, wraps, the model's band); a sensor's own calibration error is not in them.
- */
-export interface Reading {
-  /** Joules, best value. */
-  readonly joules: number | null
-  /** Joules, lower bound. */
-  readonly low: number | null
-  /** Joules, upper bound. */
-  readonly high: number | null
-  readonly method: Method
+/** What every reading says, known or not. */
+interface ReadingFacts {
   /** Who says so: `rapl`, `nvml`, `cpu-time`; several are joined by ` + `. */
   readonly source: string
   /** The chips or parts of chips that were counted: `package-0`, `dram-0`, `gpu-0`, … */
@@ -38,8 +26,45 @@ export interface Reading {
   readonly reasons: readonly string[]
 }
 
-/** What `createReading` fills in when it is not said. */
-export type ReadingFields = Pick<Reading, 'method' | 'source' | 'seconds'> & Partial<Reading>
+/** A reading with a number. */
+export interface KnownReading extends ReadingFacts {
+  /** Joules, best value. */
+  readonly joules: number
+  /** Joules, lower bound. */
+  readonly low: number
+  /** Joules, upper bound. */
+  readonly high: number
+  readonly method: Exclude<Method, 'unavailable'>
+}
+
+/** A reading of energy that nobody knows. */
+export interface UnknownReading extends ReadingFacts {
+  readonly joules: null
+  readonly low: null
+  readonly high: null
+  readonly method: 'unavailable'
+}
+
+/**
+ * An amount of energy that says how well it is known.
+ *
+ * `joules` is null when the energy is unknown, and then so are the bounds: never a silent zero; `joules !== null` tells the type as well.
+ * The bounds cover what the method cannot resolve (counter refresh, wraps, the model's band); a sensor's own calibration error is not in
+ * them.
+ */
+export type Reading = KnownReading | UnknownReading
+
+/** The fields of a reading; `createReading` fills in those that may be left out. */
+export interface ReadingFields extends Partial<ReadingFacts> {
+  readonly source: string
+  readonly seconds: number
+  readonly method: Method
+  /** Null by default. */
+  readonly joules?: number | null
+  /** As `joules` by default. */
+  readonly low?: number | null
+  readonly high?: number | null
+}
 
 /**
  * A checked reading, for a source of your own.
@@ -47,40 +72,41 @@ export type ReadingFields = Pick<Reading, 'method' | 'source' | 'seconds'> & Par
  * @throws `ERR_BIO_VALUE` when joules are not within finite bounds, or a number stands beside `unavailable` or none beside another method.
  */
 export function createReading(fields: ReadingFields): Reading {
-  const { joules = null, method } = fields
+  const {
+    source,
+    seconds,
+    method,
+    domains = [],
+    boundary = 'device',
+    samples = 0,
+    wraps = 0,
+    reasons = [],
+  } = fields
+  const { joules = null } = fields
   const { low = joules, high = joules } = fields
-  const known = joules !== null && low !== null && high !== null
-  const legal = known
-    ? Number.isFinite(joules) &&
-      Number.isFinite(low) &&
-      Number.isFinite(high) &&
-      low <= joules &&
-      joules <= high
-    : joules === null && low === null && high === null
-  if (!legal) {
-    throw invalid(
-      'createReading',
-      'finite low ≤ joules ≤ high, or null for all three',
-      `${low} ≤ ${joules} ≤ ${high}`,
-    )
+  checkNumber('createReading', 'seconds', seconds, { minimum: 0 })
+  const facts = { source, domains, boundary, seconds, samples, wraps, reasons }
+  if (method === 'unavailable') {
+    if (joules === null && low === null && high === null) return { joules, low, high, method, ...facts }
+    throw invalid('createReading', 'no joules of an unavailable reading', joules)
   }
-  if (known === (method === 'unavailable')) {
-    throw invalid(
-      'createReading',
-      'joules exactly when the method is not unavailable',
-      `${joules} with ${method}`,
-    )
+  if (joules === null || low === null || high === null) {
+    throw invalid('createReading', `joules and bounds of a reading that is ${method}`, null)
   }
-  if (!Number.isFinite(fields.seconds) || fields.seconds < 0) {
-    throw invalid('createReading', 'seconds to be a finite number of at least 0', fields.seconds)
-  }
-  const { source, seconds, domains = [], boundary = 'device', samples = 0, wraps = 0, reasons = [] } = fields
-  return { joules, low, high, method, source, domains, boundary, seconds, samples, wraps, reasons }
+  for (const [name, value] of Object.entries({ joules, low, high })) checkNumber('createReading', name, value)
+  if (low <= joules && joules <= high) return { joules, low, high, method, ...facts }
+  throw invalid('createReading', 'low ≤ joules ≤ high', `${low} ≤ ${joules} ≤ ${high}`)
 }
 
 /** A reading of nothing: `joules: null`, and why. */
-export function unavailableReading(
-  fields: Pick<Reading, 'source' | 'seconds' | 'reasons'> & Partial<Reading>,
-): Reading {
-  return createReading({ ...fields, joules: null, low: null, high: null, method: 'unavailable' })
+export function unavailableReading(fields: UnavailableFields): UnknownReading {
+  const { source, seconds, domains = [], boundary = 'device', samples = 0, wraps = 0, reasons } = fields
+  const nothing = { joules: null, low: null, high: null, method: 'unavailable' } as const
+  return { ...nothing, source, domains, boundary, seconds, samples, wraps, reasons }
+}
+
+interface UnavailableFields extends Partial<ReadingFacts> {
+  readonly source: string
+  readonly seconds: number
+  readonly reasons: readonly string[]
 }
