@@ -16,6 +16,12 @@ export interface Counter extends CounterLimits {
 /** A read may fail for a moment (EINVAL of a busy driver): this often it is tried at once before it counts as failed. */
 const attempts = 3
 
+/** What a counter showed when. */
+interface CounterValue {
+  readonly value: number
+  readonly time: number
+}
+
 /** What an account has counted so far; a span is the difference of two. */
 interface Totals {
   readonly low: number
@@ -36,7 +42,7 @@ interface Totals {
 export class CounterAccount implements EnergyAccount {
   readonly counter: Counter
   readonly #now: Clock
-  #last: { value: number; time: number } | undefined
+  #last: CounterValue | undefined
   #movedAt = 0
   #moved = false
   #low = 0
@@ -121,42 +127,46 @@ export class CounterAccount implements EnergyAccount {
 
   /** Takes the counter in; returns why it could not. */
   #read(): string | undefined {
-    let value = Number.NaN
+    const value = this.#tryRead()
+    if (typeof value === 'string') return value
+    const time = this.#now()
+    const last = this.#last
+    this.#last = { value, time }
+    this.#samples++
+    if (last === undefined) this.#movedAt = time
+    else if (value === last.value) this.#stand(time)
+    else this.#move(last, { value, time })
+    return undefined
+  }
+
+  #tryRead(): number | string {
     for (let attempt = 1; ; attempt++) {
       try {
-        value = this.counter.read()
-        break
+        return this.counter.read()
       } catch (error) {
         if (attempt === attempts) return describeError(error)
       }
     }
-    const time = this.#now()
-    this.#samples++
-    const last = this.#last
-    this.#last = { value, time }
-    if (last === undefined) {
-      this.#movedAt = time
-      return undefined
-    }
-    if (value === last.value) {
-      if (time - this.#movedAt > this.counter.stuckAfterSeconds) {
-        return this.#fault(`the counter stood still for ${(time - this.#movedAt).toFixed(1)} s`)
-      }
-      return undefined
-    }
-    this.#movedAt = time
+  }
+
+  #stand(time: number): void {
+    const seconds = time - this.#movedAt
+    if (seconds > this.counter.stuckAfterSeconds)
+      this.#fault(`the counter stood still for ${seconds.toFixed(1)} s`)
+  }
+
+  #move(from: CounterValue, to: CounterValue): void {
+    this.#movedAt = to.time
     this.#moved = true
-    const step = counterStep(last.value, value, time - last.time, this.counter)
+    const step = counterStep(from.value, to.value, to.time - from.time, this.counter)
     if ('fault' in step) return this.#fault(step.fault)
     this.#low += step.low
     this.#high += step.high
     this.#wraps += step.wraps
-    return undefined
   }
 
-  #fault(reason: string): undefined {
+  #fault(reason: string): void {
     this.#faults++
     this.#lastFault = reason
-    return undefined
   }
 }

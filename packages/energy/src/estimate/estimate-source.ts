@@ -26,6 +26,8 @@ export interface CpuEstimateOptions {
  * [0.15, 3] W per idle logical CPU. It can tell a run of two hours from one of two minutes; it cannot tell ten percent.
  *
  * Scope `process` leaves out idle power, since others may have caused it; only the upper bound holds all of it.
+ *
+ * @throws `ERR_BIO_VALUE` for another scope.
  */
 export function cpuEstimateSource(options: CpuEstimateOptions = {}): EnergySource {
   const {

@@ -219,3 +219,7 @@ test('a tree of real files is read', async () => {
     rmSync(root, { recursive: true })
   }
 })
+
+test('an empty root is refused', () => {
+  expect(() => raplSource({ root: '' })).toThrow(expect.objectContaining({ code: 'ERR_BIO_VALUE' }))
+})

@@ -1,5 +1,4 @@
-import { BioError } from '@bio/errors'
-import { describeError } from '../check.js'
+import { describeError, invalid } from '../check.js'
 import { CounterAccount } from '../counter/counter-account.js'
 import { monotonicSeconds, type Clock, type EnergySource, type SourceOpening } from '../source.js'
 import { permissionCure } from './permission.js'
@@ -21,16 +20,12 @@ const refreshSeconds = 0.002
  * The energy counters of Intel and AMD processors, read through Linux powercap: packages and their DRAM.
  *
  * Measured by the processor itself, every 1 ms or so; nothing here checks the processor's own calibration.
+ *
+ * @throws `ERR_BIO_VALUE` for an empty root.
  */
 export function raplSource(options: RaplOptions = {}): EnergySource {
   const { root = '/sys/class/powercap', files = systemFiles, now = monotonicSeconds } = options
-  if (root === '') {
-    throw new BioError('ERR_BIO_VALUE', {
-      operation: 'raplSource',
-      expected: 'root to name a folder',
-      received: 'an empty string',
-    })
-  }
+  if (root === '') throw invalid('raplSource', 'root to name a folder', root)
   return { name: 'rapl', component: 'cpu', method: 'measured', open: () => open(files, root, now) }
 }
 
