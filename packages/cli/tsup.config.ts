@@ -1,10 +1,10 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['src/index.ts'],
+  entry: { index: 'src/index.ts', main: 'src/main.ts' },
   format: ['esm'],
   target: 'node20',
-  dts: { compilerOptions: { customConditions: [] } },
+  dts: { entry: { index: 'src/index.ts' }, compilerOptions: { customConditions: [] } },
   clean: true,
   treeshake: true,
 })

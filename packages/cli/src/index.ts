@@ -1,1 +1,2 @@
-export const version: string = '0.0.0'
+export { tour, type TourOptions } from './tour/tour.js'
+export type { TourReport } from './tour/report.js'

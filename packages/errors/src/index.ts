@@ -37,9 +37,7 @@ export class BioError extends Error implements BioErrorOptions {
     const { operation, expected, received, hint, cause } = options
     super(
       `${operation}: expected ${expected}, received ${received}${hint === undefined ? '' : `. ${hint}`}`,
-      {
-        ...(cause === undefined ? {} : { cause }),
-      },
+      cause === undefined ? {} : { cause },
     )
     this.name = 'BioError'
     this.code = code

@@ -55,7 +55,7 @@ export const attentionCases: readonly Case[] = [
       const slots = Int32Array.from(
         { length: Math.min(sizes.m, blocks * shape.blockTokens) },
         (_, i) => i,
-      ).reverse()
+      ).toReversed()
       kernels.pagedWrite(keyPages, source.floats(slots.length * shape.kvHeads * shape.headDim), slots, shape)
       const q = source.floats(sizes.m * shape.heads * shape.headDim)
       const out = source.floats(q.length)

@@ -1,0 +1,68 @@
+import { decoderConfig, type DecoderConfig } from '@bio/models'
+
+/** How big and how long everything in the tour is: two sizes, chosen so that 2 cores need under 4 minutes, or under one. */
+export interface TourSettings {
+  readonly quick: boolean
+  readonly seed: number
+  readonly model: DecoderConfig
+  readonly train: {
+    readonly steps: number
+    readonly batch: number
+    readonly length: number
+    readonly learningRate: number
+    readonly balance: number
+  }
+  readonly continual: {
+    readonly steps: number
+    readonly learningRate: number
+    readonly lambda: number
+    readonly fisherSamples: number
+    readonly capacity: number
+    readonly replayBatch: number
+  }
+  /** Bytes of held-out text that every bits-per-byte figure is taken on. */
+  readonly testBytes: number
+  readonly serve: {
+    readonly clients: number
+    readonly systemPromptBytes: number
+    readonly questionBytes: number
+    readonly maxTokens: number
+  }
+}
+
+export function tourSettings({ quick, seed = 0 }: { quick: boolean; seed?: number }): TourSettings {
+  const shared = { vocabSize: 257, heads: 4, kvHeads: 2, experts: 8, topK: 2, maxPositions: 2048 }
+  return quick
+    ? {
+        quick,
+        seed,
+        model: decoderConfig({ ...shared, dim: 128, layers: 2, hidden: 128 }),
+        train: { steps: 300, batch: 16, length: 128, learningRate: 3e-3, balance: 0.02 },
+        continual: {
+          steps: 60,
+          learningRate: 1e-3,
+          lambda: 1e4,
+          fisherSamples: 32,
+          capacity: 400,
+          replayBatch: 16,
+        },
+        testBytes: 32_768,
+        serve: { clients: 16, systemPromptBytes: 1024, questionBytes: 64, maxTokens: 32 },
+      }
+    : {
+        quick,
+        seed,
+        model: decoderConfig({ ...shared, dim: 192, layers: 4, hidden: 256 }),
+        train: { steps: 600, batch: 16, length: 192, learningRate: 2e-3, balance: 0.02 },
+        continual: {
+          steps: 120,
+          learningRate: 1e-3,
+          lambda: 1e4,
+          fisherSamples: 64,
+          capacity: 1000,
+          replayBatch: 16,
+        },
+        testBytes: 65_536,
+        serve: { clients: 16, systemPromptBytes: 1536, questionBytes: 64, maxTokens: 64 },
+      }
+}

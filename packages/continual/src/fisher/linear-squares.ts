@@ -1,0 +1,97 @@
+import { getKernels } from '@bio/kernels'
+import { Linear, observeLinear, type Module, type Tensor } from '@bio/tensor'
+import { batchOf, type Dataset } from '../data/dataset.js'
+import type { StrategyContext } from '../strategies/strategy.js'
+import { backwardPasses, type Diagonal, type FisherKind } from './diagonal.js'
+
+/** What a linear layer showed for one batch. */
+interface Seen {
+  readonly x: Float32Array // [items, in]
+  /** Σ over passes of dy². */
+  readonly squares: Float32Array // [items, out]
+  /** Shown more than once in a pass, or with rows that are not items: its rows are no per-item gradients. */
+  shared: boolean
+  pass: number
+}
+
+const batchItems = 128
+
+/**
+ * Adds (δ²)ᵀ(a²) for every linear layer that sees each item as one row, and returns the parameters that are still to do. For several passes
+ * (classes), δ² is summed before the one product.
+ */
+export function linearSquares<Model extends Module>(
+  context: StrategyContext<Model>,
+  data: Dataset,
+  items: Int32Array,
+  { kind, diagonal }: { kind: FisherKind; diagonal: Diagonal },
+): Set<Tensor> {
+  const rest = new Set(context.model.parameters())
+  const biases = new Map<Tensor, Tensor>()
+  for (const [, module] of context.model.namedModules()) {
+    if (module instanceof Linear && module.bias !== undefined) biases.set(module.weight, module.bias)
+  }
+  const shared = new Set<Tensor>()
+  for (let from = 0; from < items.length; from += batchItems) {
+    const chosen = items.subarray(from, from + batchItems)
+    const seen = showBatch(context, data, chosen, kind)
+    for (const [weight, { x, squares, shared: twice }] of seen) {
+      if (twice || shared.has(weight) || !diagonal.has(weight)) {
+        shared.add(weight)
+        continue
+      }
+      addSquares(diagonal, { weight, bias: biases.get(weight), x, squares, rows: chosen.length })
+      rest.delete(weight)
+      if (biases.has(weight)) rest.delete(biases.get(weight)!)
+    }
+  }
+  return rest
+}
+
+function showBatch<Model extends Module>(
+  context: StrategyContext<Model>,
+  data: Dataset,
+  items: Int32Array,
+  kind: FisherKind,
+): Map<Tensor, Seen> {
+  const seen = new Map<Tensor, Seen>()
+  let pass = 0
+  for (const backward of backwardPasses(context, batchOf(data, items), kind)) {
+    pass += 1
+    const observe = (weight: Tensor, dy: Float32Array, x: Float32Array): void => {
+      const [out, width] = weight.shape
+      const rowsAreItems = dy.length === items.length * out! && x.length === items.length * width!
+      const before = seen.get(weight)
+      if (before === undefined) {
+        const squares = rowsAreItems ? dy.map((value) => value * value) : new Float32Array(0)
+        seen.set(weight, { x: rowsAreItems ? x.slice() : x, squares, shared: !rowsAreItems, pass })
+      } else if (before.pass === pass || !rowsAreItems) {
+        before.shared = true
+      } else {
+        before.pass = pass
+        for (let i = 0; i < dy.length; i++) before.squares[i]! += dy[i]! * dy[i]!
+      }
+    }
+    observeLinear(observe, backward)
+    context.model.zeroGrad()
+  }
+  return seen
+}
+
+function addSquares(
+  diagonal: Diagonal,
+  {
+    weight,
+    bias,
+    x,
+    squares,
+    rows,
+  }: { weight: Tensor; bias: Tensor | undefined; x: Float32Array; squares: Float32Array; rows: number },
+): void {
+  const kernels = getKernels()
+  const [n, k] = weight.shape
+  if (bias !== undefined) kernels.sumRows(diagonal.get(bias)!, squares, { rows, columns: n! })
+  // The kernel squares both sides: it gets the roots of the sums.
+  const roots = squares.map(Math.sqrt)
+  kernels.squareAccumulate(diagonal.get(weight)!, roots, x, { rows, n: n!, k: k! })
+}

@@ -1,0 +1,195 @@
+import { BioError } from '@bio/errors'
+import { crossEntropy, noGrad, Rng, scope, type Module, type Optimizer, type Tensor } from '@bio/tensor'
+import { batchOf, type Batch } from './data/dataset.js'
+import type { Task } from './data/tasks.js'
+import { LearningResult, type LearningCost } from './result.js'
+import type { Loss, Strategy, StrategyContext } from './strategies/strategy.js'
+
+/** Measures joules: `EnergyMeter` of `@bio/energy` is one. */
+export interface Meter {
+  begin(label: string): { end(): { readonly joules: number | null } }
+}
+
+/** A model whose forward pass gives class scores. */
+interface Classifier {
+  forward(x: Tensor): Tensor
+}
+
+export interface LearnerOptions<Model extends Module> {
+  readonly batchSize: number
+  /** Passes over each task. */
+  readonly epochs: number
+  /** Mean loss of a batch. Default: cross-entropy of `model.forward(x)` [items, classes]. */
+  readonly loss?: Loss<Model>
+  /** Sum over a batch of what evaluation averages; higher is better. Default: right answers. */
+  readonly score?: (model: Model, batch: Batch) => number
+  /** Stops each task after so many steps, whatever `epochs` says. */
+  readonly maxSteps?: number
+  readonly meter?: Meter
+  /** Order of items. Default `new Rng(0)`. */
+  readonly rng?: Rng
+}
+
+export interface LearnProgress {
+  readonly task: string
+  readonly step: number
+  readonly steps: number
+  readonly loss: number
+}
+
+export interface RunOptions {
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: LearnProgress) => void
+}
+
+/**
+ * Learns one task after the other with strategies against forgetting.
+ *
+ * Throws ERR_BIO_DIVERGED, naming task and step, as soon as a loss is not a number; an aborted signal's reason between two steps. The model
+ * then is as its last whole step left it.
+ */
+export class Learner<Model extends Module> {
+  readonly model: Model
+  readonly #optimizer: Optimizer
+  readonly #strategies: readonly Strategy<Model>[]
+  readonly #options: LearnerOptions<Model>
+  readonly #rng: Rng
+  readonly #loss: Loss<Model>
+
+  constructor(
+    model: Model,
+    optimizer: Optimizer,
+    strategies: readonly Strategy<Model>[],
+    options: LearnerOptions<Model>,
+  ) {
+    for (const name of ['batchSize', 'epochs'] as const) {
+      if (Number.isSafeInteger(options[name]) && options[name] > 0) continue
+      throw new BioError('ERR_BIO_VALUE', {
+        operation: 'Learner',
+        expected: `${name} of at least 1`,
+        received: String(options[name]),
+      })
+    }
+    this.model = model
+    this.#optimizer = optimizer
+    this.#strategies = strategies
+    this.#options = options
+    this.#rng = options.rng ?? new Rng(0)
+    this.#loss = options.loss ?? ((current, { x, y }) => crossEntropy(classify(current, x), y))
+  }
+
+  /** Learns all tasks in order; before and after each, every task is evaluated. */
+  async run(tasks: readonly Task[], options: RunOptions = {}): Promise<LearningResult> {
+    const accuracy = [tasks.map((task) => this.evaluate(task))]
+    const costs: LearningCost[] = []
+    for (const task of tasks) {
+      costs.push(await this.learn(task, options))
+      accuracy.push(tasks.map((each) => this.evaluate(each)))
+    }
+    return new LearningResult({ names: tasks.map(({ name }) => name), accuracy, costs })
+  }
+
+  /** Learns one task. */
+  async learn(task: Task, { signal, onProgress }: RunOptions = {}): Promise<LearningCost> {
+    const { batchSize, epochs, maxSteps = Infinity, meter } = this.#options
+    const perEpoch = Math.ceil(task.train.size / batchSize)
+    const steps = Math.min(maxSteps, epochs * perEpoch)
+    const window = meter?.begin(`learn ${task.name}`)
+    const start = performance.now()
+    let samples = 0
+    let order: Int32Array = new Int32Array(0)
+    this.model.train()
+    try {
+      for (let step = 0; step < steps; step++) {
+        // A turn of the event loop now and then, so that an abort can be heard.
+        if (step % 8 === 0) await new Promise((turn) => setImmediate(turn))
+        signal?.throwIfAborted()
+        const at = (step % perEpoch) * batchSize
+        if (at === 0) order = this.#rng.permutation(task.train.size)
+        const { loss, size } = this.#step(batchOf(task.train, order.subarray(at, at + batchSize)), {
+          task,
+          step,
+        })
+        samples += size
+        onProgress?.({ task: task.name, step: step + 1, steps, loss })
+      }
+      const context = this.#context()
+      for (const strategy of this.#strategies) strategy.afterTask?.(task, context)
+    } finally {
+      this.model.eval()
+    }
+    return {
+      seconds: (performance.now() - start) / 1000,
+      samples,
+      steps,
+      joules: window?.end().joules ?? null,
+    }
+  }
+
+  /** Mean score on the task's test items. */
+  evaluate(task: Task): number {
+    const { score = rightAnswers, batchSize } = this.#options
+    const size = Math.max(batchSize, 64)
+    let total = 0
+    for (let from = 0; from < task.test.size; from += size) {
+      const items = Array.from({ length: Math.min(size, task.test.size - from) }, (_, index) => from + index)
+      total += noGrad(() => scope(() => score(this.model, batchOf(task.test, items))))
+    }
+    return total / task.test.size
+  }
+
+  #step(fresh: Batch, { task, step }: { task: Task; step: number }): { loss: number; size: number } {
+    const context = this.#context()
+    let batch = fresh
+    for (const strategy of this.#strategies) batch = strategy.beforeStep?.(batch, context) ?? batch
+    const loss = this.#loss(this.model, batch)
+    const value = loss.item()
+    if (!Number.isFinite(value)) {
+      throw new BioError('ERR_BIO_DIVERGED', {
+        operation: 'Learner.learn',
+        expected: 'a loss that is a number',
+        received: `${value} at step ${step} of task ${task.name}`,
+        hint: 'Lower the learning rate.',
+      })
+    }
+    loss.backward()
+    this.#optimizer.step()
+    this.#optimizer.zeroGrad()
+    for (const strategy of this.#strategies) strategy.afterStep?.(fresh, context)
+    return { loss: value, size: batch.size }
+  }
+
+  #context(): StrategyContext<Model> {
+    return {
+      model: this.model,
+      loss: this.#loss,
+      logits: this.#options.loss === undefined ? (model, { x }) => classify(model, x) : undefined,
+      learningRate: this.#optimizer.lr,
+      rng: this.#rng,
+    }
+  }
+}
+
+function classify(model: Module, x: Tensor): Tensor {
+  const { forward } = model as unknown as Partial<Classifier>
+  if (forward !== undefined) return forward.call(model, x)
+  throw new BioError('ERR_BIO_VALUE', {
+    operation: 'Learner',
+    expected: 'a model with forward(x)',
+    received: model.constructor.name,
+    hint: 'Give a loss and a score of your own.',
+  })
+}
+
+/** How many items have their label's score on top. */
+function rightAnswers(model: Module, { x, y, size }: Batch): number {
+  const scores = classify(model, x)
+  const [values, labels, classes] = [scores.data as Float32Array, y.data as Int32Array, scores.shape.at(-1)!]
+  let right = 0
+  for (let row = 0; row < size; row++) {
+    let best = 0
+    for (let c = 1; c < classes; c++) if (values[row * classes + c]! > values[row * classes + best]!) best = c
+    if (best === labels[row]) right += 1
+  }
+  return right
+}

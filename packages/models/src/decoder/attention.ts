@@ -1,0 +1,59 @@
+import { getKernels } from '@bio/kernels'
+import { attention, fromData, Linear, Module, rotary, type Rng, type Tensor } from '@bio/tensor'
+import type { DecoderConfig } from './config.js'
+import type { PagedBatch, PagedCache } from './paged-batch.js'
+
+/** Causal self-attention with rotary positions and grouped key heads (Ainslie et al. 2023), no bias. */
+export class Attention extends Module {
+  readonly query: Linear
+  readonly key: Linear
+  readonly value: Linear
+  readonly output: Linear
+  readonly config: DecoderConfig
+
+  constructor(config: DecoderConfig, rng: Rng) {
+    super()
+    const { dim, heads, kvHeads, headDim } = config
+    this.config = config
+    this.query = new Linear(dim, heads * headDim, { bias: false, rng })
+    this.key = new Linear(dim, kvHeads * headDim, { bias: false, rng })
+    this.value = new Linear(dim, kvHeads * headDim, { bias: false, rng })
+    this.output = new Linear(heads * headDim, dim, { bias: false, rng })
+  }
+
+  /** x [batch·length, dim] → [batch·length, dim], each row seeing the rows before it in its own sequence. */
+  forward(
+    x: Tensor,
+    { batch, length, positions }: { batch: number; length: number; positions: Int32Array },
+  ): Tensor {
+    const { heads, kvHeads, headDim, ropeTheta: theta } = this.config
+    const q = rotary(this.query.forward(x).reshape([batch, length, heads, headDim]), positions, { theta })
+    const k = rotary(this.key.forward(x).reshape([batch, length, kvHeads, headDim]), positions, { theta })
+    const v = this.value.forward(x).reshape([batch, length, kvHeads, headDim])
+    const mixed = attention(q, k, v, { causal: true }) // [batch, length, heads, headDim]
+    return this.output.forward(mixed.reshape([batch * length, heads * headDim]))
+  }
+
+  /** The same for new tokens x [tokens, dim] of a ragged batch: keys and values go to the cache, queries read it. */
+  forwardPaged(x: Tensor, batch: PagedBatch, cache: PagedCache, layer: number): Tensor {
+    const kernels = getKernels()
+    const { heads, kvHeads, headDim, ropeTheta: theta } = this.config
+    const q = this.query.forward(x).data as Float32Array // [tokens, heads, headDim]
+    const k = this.key.forward(x).data as Float32Array // [tokens, kvHeads, headDim]
+    const v = this.value.forward(x).data as Float32Array
+    kernels.rotary(q, q, batch.positions, { heads, headDim, theta })
+    kernels.rotary(k, k, batch.positions, { heads: kvHeads, headDim, theta })
+    cache.write(layer, k, v, batch.slots)
+    const mixed = new Float32Array(q.length)
+    const pages = { heads, kvHeads, headDim, blockTokens: cache.blockTokens }
+    const { sequences, positions, blockTables, maxBlocks } = batch
+    kernels.pagedAttention(mixed, q, cache.keys(layer), cache.values(layer), {
+      ...pages,
+      sequences,
+      positions,
+      blockTables,
+      maxBlocks,
+    })
+    return this.output.forward(fromData(mixed, [batch.tokens.length, heads * headDim]))
+  }
+}

@@ -1,0 +1,68 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { BioError } from '@bio/errors'
+import { Template } from '@huggingface/jinja'
+import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
+import { readJson } from '../hugging-face/json.js'
+import type { ChatMessage, Tokenizer } from './tokenizer.js'
+
+/** Reads `tokenizer.json` and `tokenizer_config.json` of a Hugging Face folder. */
+export async function loadTokenizer(folder: string): Promise<Tokenizer> {
+  const json = await readJson(join(folder, 'tokenizer.json'))
+  const config = (await readJson(join(folder, 'tokenizer_config.json'))) as Record<string, unknown>
+  const inner = new HuggingFaceTokenizer(json as object, config)
+  const name = tokenName(config['eos_token'])
+  const endOfText = name === undefined ? undefined : inner.token_to_id(name)
+  if (endOfText === undefined) {
+    throw new BioError('ERR_BIO_FORMAT', {
+      operation: 'loadTokenizer',
+      expected: `an eos_token of the vocabulary in ${join(folder, 'tokenizer_config.json')}`,
+      received: JSON.stringify(config['eos_token']) ?? 'nothing',
+    })
+  }
+  const vocabSize = inner.get_vocab(true).size
+  const template = await chatTemplate(folder, config)
+  return {
+    vocabSize,
+    endOfText,
+    encode: (text) => Int32Array.from(inner.encode(text, { add_special_tokens: false }).ids),
+    decode(ids) {
+      for (let i = 0; i < ids.length; i++) {
+        if (Number.isInteger(ids[i]) && ids[i]! >= 0 && ids[i]! < vocabSize) continue
+        throw new BioError('ERR_BIO_INDEX', {
+          operation: 'decode',
+          expected: `ids from 0 to ${vocabSize - 1}`,
+          received: `${ids[i]} at ${i}`,
+        })
+      }
+      return inner.decode(Array.from(ids), { skip_special_tokens: true, clean_up_tokenization_spaces: false })
+    },
+    chat(messages: readonly ChatMessage[]) {
+      if (template === undefined) {
+        throw new BioError('ERR_BIO_UNSUPPORTED', {
+          operation: 'chat',
+          expected: `a chat_template in ${folder}`,
+          received: 'none',
+          hint: 'Ask for a plain completion instead.',
+        })
+      }
+      const tokens = { bos_token: tokenName(config['bos_token']) ?? '', eos_token: name }
+      return template.render({ messages, add_generation_prompt: true, ...tokens })
+    },
+  }
+}
+
+function tokenName(token: unknown): string | undefined {
+  if (typeof token === 'string') return token
+  return (token as { content?: string } | null | undefined)?.content
+}
+
+async function chatTemplate(folder: string, config: Record<string, unknown>): Promise<Template | undefined> {
+  if (typeof config['chat_template'] === 'string') return new Template(config['chat_template'])
+  try {
+    return new Template(await readFile(join(folder, 'chat_template.jinja'), 'utf8'))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,107 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { StepScheduler, type Generation } from '@bio/batching'
+import { getKernels } from '@bio/kernels'
+import { PagedKvCache, type Sequence } from '@bio/kv-cache'
+import { DecoderEngine, loadHuggingFace, type Sampling } from '@bio/models'
+import { quantize } from '@bio/precision'
+import type { EngineOptions, FromWorker, GenerationRequest, ModelInfo, ToWorker } from './messages.js'
+import { toPlain } from './plain-error.js'
+
+/** The engine's thread: the model, its cache and the scheduler live here, and nothing else. */
+const port = parentPort!
+const post = (message: FromWorker): void => port.postMessage(message)
+const options = workerData as EngineOptions
+
+interface Loaded {
+  readonly info: ModelInfo
+  readonly cache: PagedKvCache
+  readonly scheduler: StepScheduler<Sequence, Sampling>
+}
+
+async function load(): Promise<Loaded> {
+  const {
+    folder,
+    weights = 'int8',
+    cacheBytes = 2 ** 28,
+    blockTokens = 16,
+    maxSequences = 32,
+    maxTokensPerStep = 256,
+  } = options
+  if (options.threads !== undefined) getKernels().setThreads(options.threads)
+  const { decoder } = await loadHuggingFace(folder)
+  const { layers, kvHeads, headDim, vocabSize, maxPositions } = decoder.config
+  const parameters = decoder.parameters()
+  const { model, report } = quantize(decoder, { weights })
+  const kept = model.parameters().reduce((bytes, parameter) => bytes + parameter.data.byteLength, 0)
+  const cache = new PagedKvCache({ layers, kvHeads, headDim, blockTokens, bytes: cacheBytes })
+  const scheduler = new StepScheduler<Sequence, Sampling>({
+    engine: new DecoderEngine(model, cache),
+    cache,
+    maxSequences,
+    maxTokensPerStep: Math.max(maxSequences, maxTokensPerStep),
+    maxQueue: options.maxQueue ?? 256,
+  })
+  const info = {
+    vocabSize,
+    maxPositions,
+    parameters: parameters.reduce((sum, { size }) => sum + size, 0),
+    weightBytes: report.bytes + kept,
+  }
+  return { info, cache, scheduler }
+}
+
+function attend({ cache, scheduler }: Loaded): void {
+  const controllers = new Map<number, AbortController>()
+
+  const submit = (id: number, request: GenerationRequest): void => {
+    const controller = new AbortController()
+    // A scope of its own shares with nobody.
+    const scope = options.sharePrefixes === false ? `request ${id}` : request.scope
+    let generation: Generation
+    try {
+      generation = scheduler.submit({ ...request, scope, signal: controller.signal })
+    } catch (error) {
+      return post({ type: 'refused', id, error: toPlain(error) })
+    }
+    controllers.set(id, controller)
+    post({ type: 'accepted', id })
+    void follow(id, generation).finally(() => controllers.delete(id))
+  }
+
+  const follow = async (id: number, generation: Generation): Promise<void> => {
+    try {
+      for await (const token of generation) post({ type: 'token', id, token })
+      const { tokens: _, ...result } = await generation.result
+      post({ type: 'done', id, result })
+    } catch (error) {
+      post({ type: 'refused', id, error: toPlain(error) })
+    }
+  }
+
+  port.on('message', (message: ToWorker) => {
+    switch (message.type) {
+      case 'submit':
+        return submit(message.id, message.request)
+      case 'abort':
+        return controllers.get(message.id)?.abort()
+      case 'stats':
+        return post({
+          type: 'stats',
+          id: message.id,
+          stats: { scheduler: scheduler.stats(), cache: cache.stats() },
+        })
+      case 'drain':
+        void scheduler
+          .drain({ timeoutMs: message.timeoutMs })
+          .finally(() => setImmediate(() => post({ type: 'drained' })))
+    }
+  })
+}
+
+try {
+  const loaded = await load()
+  attend(loaded)
+  post({ type: 'ready', model: loaded.info })
+} catch (error) {
+  post({ type: 'failed', error: toPlain(error) })
+}
