@@ -1,4 +1,4 @@
-import { noGrad, randn, Rng, tensor } from '@bio/tensor'
+import { AdamW, checkpoint, Linear, noGrad, poolStats, randn, Rng, tensor, type Tensor } from '@bio/tensor'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { MoE, noBalance, softmaxTopK, type MoEOptions } from './index.js'
@@ -70,6 +70,35 @@ test('the state has the documented names and shapes, and goes into another layer
   other.loadStateDict(state)
   const x = randn([4, dim], { rng: new Rng(4) })
   expect([...other.forward(x).y.data]).toEqual([...moe.forward(x).y.data])
+})
+
+test('a training loop takes no new memory from the pool after its first steps', () => {
+  const moe = make({ zLoss: 0.01 })
+  const rng = new Rng(4)
+  const before = new Linear(dim, dim, { rng })
+  const optimizer = new AdamW([...before.parameters(), ...moe.parameters()], { lr: 1e-3 })
+  const step = (): number => {
+    const { y, aux } = moe.forward(before.forward(randn([32, dim], { rng })))
+    y.mul(y).mean().add(aux.loss).backward()
+    optimizer.step()
+    optimizer.zeroGrad()
+    return poolStats().bytes
+  }
+  const warm = [step(), step()].at(-1)
+  for (let i = 0; i < 50; i++) expect(step()).toBe(warm)
+})
+
+/** The gradients of x and of every parameter, after a pass through a fresh layer. */
+function gradients(run: (moe: MoE, x: Tensor) => Tensor): number[][] {
+  const moe = make()
+  const x = randn([9, dim], { rng: new Rng(4), requiresGrad: true })
+  run(moe, x).sum().backward()
+  return [x, ...moe.parameters()].map(({ grad }) => [...grad!.data])
+}
+
+test('under checkpoint the gradients have the same bits', () => {
+  const plain = gradients((moe, x) => moe.forward(x).y)
+  expect(gradients((moe, x) => checkpoint((input) => moe.forward(input).y, x))).toEqual(plain)
 })
 
 test('the same seed makes the same layer', () => {

@@ -51,7 +51,7 @@ export interface MoEAux extends ExpertLoad {
  * by expert, so that each expert is one matrix product. A token's output has the same bits whatever the batch around it.
  *
  * State: `router.weight` [experts, dim], `gateUp.weight` [experts, 2·hidden, dim] (gate rows first), `down.weight` [experts, dim, hidden].
- * Errors: ERR_BIO_CONFIG (options), ERR_BIO_SHAPE (x). Shazeer et al. 2017 (arXiv:1701.06538), Jiang et al. 2024 (arXiv:2401.04088).
+ * Errors: ERR_BIO_CONFIG (options), ERR_BIO_SHAPE (x), ERR_BIO_INDEX (a router of your own that selects no expert). Shazeer et al. 2017 (arXiv:1701.06538), Jiang et al. 2024 (arXiv:2401.04088).
  *
  * @example
  * ```ts
@@ -79,6 +79,7 @@ export class MoE extends Module {
     super()
     const { dim, hidden, experts, router, balance = switchLoss({ alpha: 0.01 }), rng } = options
     for (const [name, size] of Object.entries({ dim, hidden, experts })) checkCount('MoE', name, size)
+    checkCount('MoE', 'router.topK', router.topK)
     checkCoefficient('MoE', 'zLoss', options.zLoss ?? 0)
     if (router.topK > experts) {
       throw new BioError('ERR_BIO_CONFIG', {

@@ -13,11 +13,7 @@ export function balanceLoss(probabilities: Tensor, load: Float64Array, balance: 
   return apply({
     name: 'balanceLoss',
     inputs: [probabilities],
-    forward: () => {
-      const data = allocate(1)
-      data[0] = loss
-      return { shape: [], data }
-    },
+    forward: () => ({ shape: [], data: Float32Array.of(loss) }),
     backward: (dLoss) => {
       const dp = allocate(tokens * experts)
       for (let i = 0; i < dp.length; i++) dp[i] = (dLoss[0]! * gradient[i % experts]!) / tokens

@@ -21,9 +21,7 @@ export function zLoss(
     saved: [logits, probabilities],
     forward: () => {
       const z = logSumExp(logits.data as Float32Array, probabilities.data as Float32Array, experts)
-      const data = allocate(1)
-      data[0] = z.reduce((sum, value) => sum + scale * value * value, 0)
-      return { shape: [], data }
+      return { shape: [], data: Float32Array.of(z.reduce((sum, value) => sum + scale * value * value, 0)) }
     },
     backward: (dLoss, saved) => {
       const [l, p] = saved.map(({ data }) => data as Float32Array) as [Float32Array, Float32Array]

@@ -14,6 +14,12 @@ const input = fc
     }),
   )
 
+test.each([-1, 3])('expert %i of 3 is refused', (expert) => {
+  expect(() => sortByExpert(Int32Array.of(0, expert), { experts: 3, topK: 1 })).toThrowError(
+    expect.objectContaining({ code: 'ERR_BIO_INDEX' }),
+  )
+})
+
 test('every choice has exactly one slot, in its expert’s range, in the order of tokens', () => {
   fc.assert(
     fc.property(input, ({ experts, topK, selected }) => {
