@@ -34,7 +34,7 @@ export class PackedGroupedLinear extends Module {
    * @param offsets [experts + 1] where the rows of each expert begin
    */
   forward(x: Tensor, offsets: Int32Array): Tensor {
-    checkInferenceOnly('PackedGroupedLinear.forward', x)
+    checkInferenceOnly('PackedGroupedLinear.forward', [x])
     const { inFeatures, outFeatures } = this
     if (x.shape.length !== 2 || x.shape[1] !== inFeatures) {
       throw new BioError('ERR_BIO_SHAPE', {

@@ -29,7 +29,7 @@ export class PackedLinear extends Module {
 
   /** @param x [..., inFeatures] */
   forward(x: Tensor): Tensor {
-    checkInferenceOnly('PackedLinear.forward', x)
+    checkInferenceOnly('PackedLinear.forward', [x, this.bias])
     const { inFeatures, outFeatures } = this
     if (x.shape.at(-1) !== inFeatures) {
       throw new BioError('ERR_BIO_SHAPE', {

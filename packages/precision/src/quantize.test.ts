@@ -156,6 +156,8 @@ test('asking for a gradient is an error, not a silent zero', () => {
   const gradient = expect.objectContaining({ code: 'ERR_BIO_GRADIENT' })
   expect(() => model.up.forward(wanting)).toThrowError(gradient)
   expect(() => model.experts.forward(wanting, Int32Array.of(0, 1, 1, 1))).toThrowError(gradient)
+  expect(() => model.up.forward(x)).toThrowError(gradient) // its bias wants one
+  expect(model.down.forward(randn([1, 48], { rng })).shape).toEqual([1, 8]) // nothing wants one
   expect(noGrad(() => model.up.forward(wanting)).shape).toEqual([1, 48])
 })
 
@@ -173,7 +175,7 @@ test('wrong input is refused', () => {
   const { model } = quantize(new Model(), { weights: 'int8' })
   const shape = expect.objectContaining({ code: 'ERR_BIO_SHAPE' })
   const narrow = randn([2, 63], { rng })
-  expect(() => model.up.forward(narrow)).toThrowError(shape)
+  expect(() => noGrad(() => model.up.forward(narrow))).toThrowError(shape)
   expect(() => model.experts.forward(narrow, offsets)).toThrowError(shape)
   expect(() => model.experts.forward(x, Int32Array.of(0, 3, 5))).toThrowError(shape)
 })
