@@ -126,6 +126,18 @@ export class Learner<Model extends Module> {
     }
   }
 
+  /** Counts a task as learnt before: strategies see its items and its end, the model stays as it is. */
+  remember(task: Task): void {
+    const { batchSize } = this.#options
+    const context = this.#context()
+    const order = this.#rng.permutation(task.train.size)
+    for (let at = 0; at < order.length; at += batchSize) {
+      const batch = batchOf(task.train, order.subarray(at, at + batchSize))
+      for (const strategy of this.#strategies) strategy.afterStep?.(batch, context)
+    }
+    for (const strategy of this.#strategies) strategy.afterTask?.(task, context)
+  }
+
   /** Mean score on the task's test items. */
   evaluate(task: Task): number {
     const { score = rightAnswers, batchSize } = this.#options
