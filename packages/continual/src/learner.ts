@@ -3,7 +3,7 @@ import { crossEntropy, noGrad, Rng, scope, type Module, type Optimizer, type Ten
 import { batchOf, type Batch } from './data/dataset.js'
 import type { Task } from './data/tasks.js'
 import { LearningResult, type LearningCost } from './result.js'
-import type { Loss, Strategy, StrategyContext } from './strategies/strategy.js'
+import type { Strategy, StrategyContext } from './strategies/strategy.js'
 
 /** Measures joules: `EnergyMeter` of `@bio/energy` is one. */
 export interface Meter {
@@ -20,7 +20,7 @@ export interface LearnerOptions<Model extends Module> {
   /** Passes over each task. */
   readonly epochs: number
   /** Mean loss of a batch. Default: cross-entropy of `model.forward(x)` [items, classes]. */
-  readonly loss?: Loss<Model>
+  readonly loss?: (model: Model, batch: Batch) => Tensor
   /** Sum over a batch of what evaluation averages; higher is better. Default: right answers. */
   readonly score?: (model: Model, batch: Batch) => number
   /** Stops each task after so many steps, whatever `epochs` says. */
@@ -51,15 +51,15 @@ export interface RunOptions {
 export class Learner<Model extends Module> {
   readonly model: Model
   readonly #optimizer: Optimizer
-  readonly #strategies: readonly Strategy<Model>[]
+  readonly #strategies: readonly Strategy[]
   readonly #options: LearnerOptions<Model>
   readonly #rng: Rng
-  readonly #loss: Loss<Model>
+  readonly #loss: (model: Model, batch: Batch) => Tensor
 
   constructor(
     model: Model,
     optimizer: Optimizer,
-    strategies: readonly Strategy<Model>[],
+    strategies: readonly Strategy[],
     options: LearnerOptions<Model>,
   ) {
     for (const name of ['batchSize', 'epochs'] as const) {
@@ -171,11 +171,11 @@ export class Learner<Model extends Module> {
     return { loss: value, size: batch.size }
   }
 
-  #context(): StrategyContext<Model> {
+  #context(): StrategyContext {
     return {
       model: this.model,
-      loss: this.#loss,
-      logits: this.#options.loss === undefined ? (model, { x }) => classify(model, x) : undefined,
+      loss: (batch) => this.#loss(this.model, batch),
+      logits: this.#options.loss === undefined ? ({ x }) => classify(this.model, x) : undefined,
       learningRate: this.#optimizer.lr,
       rng: this.#rng,
     }

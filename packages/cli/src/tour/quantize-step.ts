@@ -21,13 +21,13 @@ export async function quantizeStep(
   const rows: TourReport['quantize'][number][] = []
   for (const weights of formats) {
     signal.throwIfAborted()
-    const { model, report } = quantize(decoder, { weights })
+    using quantized = quantize(decoder, { weights })
+    const { model, report } = quantized
     const start = performance.now()
     const bits = noGrad(() => bitsPerByte(model, test, { length: settings.train.length }))
     const tokensPerSecond = (test.length * 1000) / (performance.now() - start)
     rows.push({ weights, bytes: report.bytes, bitsPerByte: bits, tokensPerSecond })
     progress.update(rows.length, `${weights}: ${bytes(report.bytes)}, ${bits.toFixed(3)} bits/byte`)
-    report.dispose()
     await new Promise((turn) => setImmediate(turn))
   }
   const [full, , small] = rows

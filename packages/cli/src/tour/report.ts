@@ -27,8 +27,13 @@ export interface MachineFigures {
   readonly peakPerSecond: { readonly f32: number; readonly bf16: number; readonly int8: number }
   readonly energySources: readonly {
     readonly name: string
+    readonly component: string
+    readonly method: string
     readonly usable: boolean
-    readonly reason: string
+    readonly used: boolean
+    readonly reasons: readonly string[]
+    /** What would open it. */
+    readonly cure?: string
   }[]
 }
 

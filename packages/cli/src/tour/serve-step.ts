@@ -11,16 +11,18 @@ const blockTokens = 16
 
 /** One way to serve: how the engine is set. The clients always come all at once. */
 interface Way {
+  readonly name: 'baseline' | 'batched' | 'optimized'
   readonly label: string
   readonly engine: Omit<EngineOptions, 'folder'>
 }
 
 const baseline: Way = {
+  name: 'baseline',
   label: 'one at a time',
   engine: { weights: 'f32', maxSequences: 1, sharePrefixes: false },
 }
-const batched: Way = { label: 'batched, f32', engine: { weights: 'f32' } }
-const optimized: Way = { label: 'batched, int4', engine: { weights: 'int4' } }
+const batched: Way = { name: 'batched', label: 'batched, f32', engine: { weights: 'f32' } }
+const optimized: Way = { name: 'optimized', label: 'batched, int4', engine: { weights: 'int4' } }
 
 interface WayResult {
   readonly clients: readonly ClientResult[]
@@ -43,7 +45,10 @@ export async function serveStep(
   }: {
     folder: string
     signal: AbortSignal
-    measure: <T>(label: string, run: () => Promise<T>) => Promise<T>
+    measure: (
+      way: 'baseline' | 'batched' | 'optimized',
+      run: () => Promise<readonly ClientResult[]>,
+    ) => Promise<readonly ClientResult[]>
   },
 ): Promise<ServeReport> {
   await saveHuggingFace(decoder, folder)
@@ -66,7 +71,7 @@ export async function serveStep(
       return result
     }
     const start = performance.now()
-    const results = await measure(way.label, () => Promise.all(prompts.map(counted)))
+    const results = await measure(way.name, () => Promise.all(prompts.map(counted)))
     const seconds = (performance.now() - start) / 1000
     progress.end(`${digits(sum(results, ({ completionTokens }) => completionTokens) / seconds)} tokens/s`)
     return { clients: results, seconds, weightBytes: server.engine.model.weightBytes }

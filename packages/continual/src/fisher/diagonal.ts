@@ -1,6 +1,6 @@
 import { BioError } from '@bio/errors'
 import { getKernels } from '@bio/kernels'
-import { fromData, type Module, type Tensor } from '@bio/tensor'
+import { fromData, type Tensor } from '@bio/tensor'
 import { batchOf, type Batch, type Dataset } from '../data/dataset.js'
 import type { StrategyContext } from '../strategies/strategy.js'
 import { linearSquares } from './linear-squares.js'
@@ -26,8 +26,8 @@ export interface FisherOptions {
  *
  * Linear layers that see one row per item are done in batches, Σ g² = (δ²)ᵀ(a²); every other parameter item by item.
  */
-export function fisherDiagonal<Model extends Module>(
-  context: StrategyContext<Model>,
+export function fisherDiagonal(
+  context: StrategyContext,
   data: Dataset,
   { kind, samples = data.size }: FisherOptions,
 ): Diagonal {
@@ -51,8 +51,8 @@ export function fisherDiagonal<Model extends Module>(
 }
 
 /** Adds the squared gradients of the parameters in `rest`, one item at a time. */
-function itemByItem<Model extends Module>(
-  context: StrategyContext<Model>,
+function itemByItem(
+  context: StrategyContext,
   data: Dataset,
   items: Int32Array,
   { kind, diagonal, rest }: { kind: FisherKind; diagonal: Diagonal; rest: ReadonlySet<Tensor> },
@@ -77,19 +77,19 @@ function itemByItem<Model extends Module>(
  * The backward passes whose per-item gradients are to be squared and added. Each runs the model anew; gradients are those of a sum
  * over the batch's items, so that an item's share is its own.
  */
-export function* backwardPasses<Model extends Module>(
-  { model, loss, logits, rng }: StrategyContext<Model>,
+export function* backwardPasses(
+  { loss, logits, rng }: StrategyContext,
   batch: Batch,
   kind: FisherKind,
 ): Generator<() => void> {
   if (kind === 'empirical') {
-    yield () => loss(model, batch).mul(batch.size).backward()
+    yield () => loss(batch).mul(batch.size).backward()
     return
   }
-  const classes = kind === 'exact' ? logits!(model, batch).shape.at(-1)! : 1
+  const classes = kind === 'exact' ? logits!(batch).shape.at(-1)! : 1
   for (let c = 0; c < classes; c++) {
     yield () => {
-      const scores = logits!(model, batch) // [items, classes]
+      const scores = logits!(batch) // [items, classes]
       const probabilities = scores.detach().softmax()
       const p = probabilities.data as Float32Array
       const width = scores.shape.at(-1)!

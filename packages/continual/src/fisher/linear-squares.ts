@@ -1,5 +1,5 @@
 import { getKernels } from '@bio/kernels'
-import { Linear, observeLinear, type Module, type Tensor } from '@bio/tensor'
+import { Linear, observeLinear, type Tensor } from '@bio/tensor'
 import { batchOf, type Dataset } from '../data/dataset.js'
 import type { StrategyContext } from '../strategies/strategy.js'
 import { backwardPasses, type Diagonal, type FisherKind } from './diagonal.js'
@@ -20,8 +20,8 @@ const batchItems = 128
  * Adds (δ²)ᵀ(a²) for every linear layer that sees each item as one row, and returns the parameters that are still to do. For several passes
  * (classes), δ² is summed before the one product.
  */
-export function linearSquares<Model extends Module>(
-  context: StrategyContext<Model>,
+export function linearSquares(
+  context: StrategyContext,
   data: Dataset,
   items: Int32Array,
   { kind, diagonal }: { kind: FisherKind; diagonal: Diagonal },
@@ -48,8 +48,8 @@ export function linearSquares<Model extends Module>(
   return rest
 }
 
-function showBatch<Model extends Module>(
-  context: StrategyContext<Model>,
+function showBatch(
+  context: StrategyContext,
   data: Dataset,
   items: Int32Array,
   kind: FisherKind,

@@ -1,6 +1,6 @@
 import { BioError } from '@bio/errors'
 import { getKernels } from '@bio/kernels'
-import type { Module, Tensor } from '@bio/tensor'
+import type { Tensor } from '@bio/tensor'
 import { fisherDiagonal, type FisherOptions } from '../fisher/diagonal.js'
 import type { Strategy } from './strategy.js'
 
@@ -29,7 +29,7 @@ export interface EwcOptions {
  * console.log(ewc({ lambda: 100 }).name) // => ewc 100
  * ```
  */
-export function ewc({ lambda, fisher = { kind: 'exact' }, decay = 1 }: EwcOptions): Strategy<Module> {
+export function ewc({ lambda, fisher = { kind: 'exact' }, decay = 1 }: EwcOptions): Strategy {
   for (const [name, value] of Object.entries({ lambda, decay })) {
     if (value >= 0 && value < Infinity) continue
     throw new BioError('ERR_BIO_VALUE', {

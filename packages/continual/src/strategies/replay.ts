@@ -1,4 +1,4 @@
-import { Rng, type Module } from '@bio/tensor'
+import { Rng } from '@bio/tensor'
 import { joinBatches } from '../data/dataset.js'
 import { Reservoir } from './reservoir.js'
 import type { Strategy } from './strategy.js'
@@ -22,7 +22,7 @@ export function replay({
   capacity: number
   batchSize?: number
   seed?: number
-}): Strategy<Module> {
+}): Strategy {
   const reservoir = new Reservoir(capacity, new Rng(seed))
   return {
     name: `replay ${capacity}`,
