@@ -100,15 +100,15 @@ export class Decoder extends Module {
    * cut into chunks, and wherever its blocks lie.
    */
   step(chunks: readonly SequenceChunk[], cache: PagedCache): Float32Array {
-    for (const { tokens, start } of chunks) this.#checkChunk(tokens, start)
+    for (const { tokens, start } of chunks) this.checkChunk(tokens, start)
     const batch = flatten(chunks, cache.blockTokens)
     return noGrad(() => {
-      const logits = scope(() => this.#forwardPaged(batch, cache))
+      const logits = scope(() => this.forwardPaged(batch, cache))
       return logits.data as Float32Array
     })
   }
 
-  #forwardPaged(batch: PagedBatch, cache: PagedCache): Tensor {
+  private forwardPaged(batch: PagedBatch, cache: PagedCache): Tensor {
     let x = this.embedding.forward(fromData(batch.tokens, [batch.tokens.length])) // [tokens, dim]
     this.layers.forEach((layer, index) => {
       x = x.add(layer.attention.forwardPaged(layer.attentionNorm.forward(x), batch, cache, index))
@@ -118,7 +118,7 @@ export class Decoder extends Module {
     return this.head.forward(this.norm.forward(last))
   }
 
-  #checkChunk(tokens: ArrayLike<number>, start: number): void {
+  private checkChunk(tokens: ArrayLike<number>, start: number): void {
     const end = start + tokens.length
     if (tokens.length > 0 && Number.isInteger(start) && start >= 0 && end <= this.config.maxPositions) return
     throw new BioError('ERR_BIO_SHAPE', {
