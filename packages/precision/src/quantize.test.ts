@@ -1,4 +1,4 @@
-import { getKernels } from '@bio/kernels'
+import { getKernels, type PackedMatrix } from '@bio/kernels'
 import {
   Embedding,
   GroupedLinear,
@@ -188,6 +188,39 @@ test.each([
   { weights: 'int8', include: () => false },
 ])('%o is refused', (options) => {
   expect(() => quantize(new Model(), options as Parameters<typeof quantize>[1])).toThrowError(
+    expect.objectContaining({ code: 'ERR_BIO_CONFIG' }),
+  )
+})
+
+test('after an error nothing is held', () => {
+  const model = new Model()
+  ;(model.experts.weight.data as Float32Array)[0] = NaN // the last to be packed
+  const kernels = getKernels()
+  const { pack } = kernels
+  const packed: PackedMatrix[] = []
+  Object.assign(kernels, {
+    pack: (...args: Parameters<typeof pack>) => {
+      packed.push(pack.apply(kernels, args))
+      return packed.at(-1)!
+    },
+  })
+  try {
+    expect(() => quantize(model, { weights: 'int8' })).toThrowError()
+  } finally {
+    Object.assign(kernels, { pack })
+  }
+  expect(packed.length).toBe(2)
+  for (const matrix of packed) {
+    const out = new Float32Array(matrix.rows * matrix.columns)
+    expect(() => kernels.unpack(out, matrix)).toThrowError(
+      expect.objectContaining({ code: 'ERR_BIO_DISPOSED' }),
+    )
+  }
+})
+
+test('a quantized model has nothing left to quantize', () => {
+  const { model } = quantize(new Model(), { weights: 'int8' })
+  expect(() => quantize(model, { weights: 'int4' })).toThrowError(
     expect.objectContaining({ code: 'ERR_BIO_CONFIG' }),
   )
 })

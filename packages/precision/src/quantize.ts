@@ -24,7 +24,7 @@ export interface Quantized<Model extends Module> extends Disposable {
 
 /**
  * A copy of the model whose `Linear` and `GroupedLinear` layers hold packed weights, for inference. All else (norms, embeddings,
- * biases, routers) is shared with the model, which stays as it is.
+ * biases, routers) is shared with the model, which stays as it is. `stateDict()` of the copy holds only what is shared: save the model.
  *
  * - `f32` and `bf16`: w, or w rounded to bf16.
  * - `int8`: w ≈ s·q with s = max|w| / 127 per row, q in −127…127.
