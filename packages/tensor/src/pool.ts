@@ -7,15 +7,16 @@ const buffersPerLease = 64
 const idle = new Map<number, Float32Array[]>() // capacity in values → buffers
 const lent = new WeakMap<ArrayBufferLike, Lease>()
 const books = { buffers: 0, bytes: 0, lentBuffers: 0, lentBytes: 0 }
-let lease = new Lease()
-let left = 0
-
 const collected = new FinalizationRegistry<Lease['lost']>(({ buffers, bytes }) => {
   books.buffers -= buffers
   books.bytes -= bytes
   books.lentBuffers -= buffers
   books.lentBytes -= bytes
 })
+
+/** Leases without buffers, to use again: a registration stays until the event loop turns, which a training loop may never let it. */
+const empty: Lease[] = []
+let lease = openLease()
 
 /** Eight sizes per doubling: at most 12.5 % is left unused, and ragged sizes (tokens per expert) meet again. */
 function capacityFor(size: number): number {
@@ -24,13 +25,14 @@ function capacityFor(size: number): number {
   return Math.ceil(size / step) * step
 }
 
+function openLease(): Lease {
+  const opened = new Lease()
+  collected.register(opened, opened.lost)
+  return opened
+}
+
 function borrow(buffer: ArrayBufferLike): void {
-  if (left === 0) {
-    lease = new Lease()
-    collected.register(lease, lease.lost)
-    left = buffersPerLease
-  }
-  left--
+  if (lease.lost.buffers >= buffersPerLease) lease = empty.pop() ?? openLease()
   lease.lost.buffers++
   lease.lost.bytes += buffer.byteLength
   books.lentBuffers++
@@ -45,6 +47,7 @@ function unlend(buffer: ArrayBufferLike): boolean {
   lent.delete(buffer)
   owner.lost.buffers--
   owner.lost.bytes -= buffer.byteLength
+  if (owner.lost.buffers === 0 && owner !== lease) empty.push(owner)
   books.lentBuffers--
   books.lentBytes -= buffer.byteLength
   return true

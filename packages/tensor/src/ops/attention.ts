@@ -7,7 +7,7 @@ import { f32, type Tensor } from '../tensor.js'
 /**
  * Rotates each head by its position: pairs (i, i + headDim/2), angle position·θ^(−2i/headDim), as in Hugging Face's `rotate_half`.
  * x [batch, length, heads, headDim], positions [batch·length] (not changed before backward) → the shape of x. Su et al. 2021. Errors:
- * ERR_BIO_SHAPE (also for an odd headDim), ERR_BIO_VALUE.
+ * ERR_BIO_SHAPE, ERR_BIO_VALUE (an odd headDim).
  */
 export function rotary(x: Tensor, positions: Int32Array, { theta }: { theta: number }): Tensor {
   const [batch, length, heads, headDim] = x.shape

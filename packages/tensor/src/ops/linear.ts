@@ -4,6 +4,7 @@ import { formatShape, refuseShape, sameShape } from '../shape.js'
 import { record } from '../tape/record.js'
 import { f32, type Tensor } from '../tensor.js'
 import { repeatInto } from './broadcast.js'
+import { showLinear } from './linear-observer.js'
 
 /** y = x·Wᵀ + b for x [..., in], weight [out, in], bias [out] → [..., out]. Errors: ERR_BIO_SHAPE, ERR_BIO_DTYPE. */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
@@ -44,6 +45,7 @@ function linearBackward(
   { m, n, k, needs }: { m: number; n: number; k: number; needs: readonly boolean[] },
 ): (Float32Array | undefined)[] {
   const kernels = getKernels()
+  showLinear(weight!, dy, f32(x!, 'linear'))
   let [dx, dWeight, dBias]: (Float32Array | undefined)[] = []
   if (needs[0]) {
     dx = allocate(m * k)
