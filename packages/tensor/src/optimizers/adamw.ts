@@ -1,3 +1,4 @@
+import { BioError } from '@bio/errors'
 import { getKernels } from '@bio/kernels'
 import type { Tensor } from '../tensor.js'
 import { checkPositive, Optimizer } from './optimizer.js'
@@ -26,6 +27,13 @@ export class AdamW extends Optimizer {
     super(parameters, { lr, slots: ['firstMoment', 'secondMoment'] })
     const [beta1, beta2] = betas
     for (const [name, value] of Object.entries({ beta1, beta2, eps, weightDecay })) checkPositive(name, value)
+    if (beta1 >= 1 || beta2 >= 1 || eps === 0) {
+      throw new BioError('ERR_BIO_VALUE', {
+        operation: 'AdamW',
+        expected: 'betas below 1 and eps above 0',
+        received: `betas ${beta1}, ${beta2} and eps ${eps}`,
+      })
+    }
     this.#options = { beta1, beta2, epsilon: eps, weightDecay }
   }
 

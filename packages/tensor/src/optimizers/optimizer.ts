@@ -29,6 +29,10 @@ export abstract class Optimizer {
   /** Changes each parameter that has a gradient. Errors: ERR_BIO_VALUE (`lr` negative or not finite), ERR_BIO_SHAPE (a gradient). */
   step(): void {
     checkPositive('lr', this.lr)
+    for (const { grad, shape } of this.parameters) {
+      if (grad !== undefined && !sameShape(grad.shape, shape))
+        refuse('ERR_BIO_SHAPE', `grad ${formatShape(shape)}`, formatShape(grad.shape))
+    }
     this.parameters.forEach((parameter, index) => {
       if (parameter.grad === undefined || !parameter.requiresGrad) return
       this.steps[index]!++

@@ -41,7 +41,7 @@ function decay(
     })
   }
   return (step) => {
-    if (step <= warmup) return (lr * step) / Math.max(1, warmup)
+    if (warmup > 0 && step <= warmup) return (lr * step) / warmup
     const progress = total === Infinity ? 0 : Math.min(1, (step - warmup) / (total - warmup))
     return min + (lr - min) * remaining(progress)
   }
