@@ -158,7 +158,8 @@ export class Engine implements AsyncDisposable {
 
 function firstMessage(worker: Worker): Promise<ModelInfo> {
   return new Promise((resolve, reject) => {
-    const died = (received: string, cause?: unknown): void =>
+    const died = (received: string, cause?: unknown): void => {
+      settle()
       reject(
         new BioError('ERR_BIO_ENGINE', {
           operation: 'Engine.open',
@@ -167,13 +168,18 @@ function firstMessage(worker: Worker): Promise<ModelInfo> {
           cause,
         }),
       )
-    worker.once('message', (message: FromWorker) => {
-      worker.removeAllListeners()
+    }
+    const onMessage = (message: FromWorker): void => {
+      settle()
       if (message.type === 'ready') resolve(message.model)
       else if (message.type === 'failed') reject(fromPlain(message.error))
-      else died(`the message ${message.type}`)
-    })
-    worker.once('error', (error) => died(error.message, error))
-    worker.once('exit', (status) => died(`exit status ${status}`))
+    }
+    const onError = (error: Error): void => died(error.message, error)
+    const onExit = (status: number): void => died(`exit status ${status}`)
+    // One by one: removeAllListeners would take the worker's own with them.
+    const settle = (): void => {
+      worker.off('message', onMessage).off('error', onError).off('exit', onExit)
+    }
+    worker.on('message', onMessage).on('error', onError).on('exit', onExit)
   })
 }
