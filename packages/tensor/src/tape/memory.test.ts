@@ -147,6 +147,18 @@ test('a scope gives back all but what it returns', () => {
   expect(mid).toBeGreaterThan(before)
 })
 
+test('a scope gives back what a checkpoint in it returned', () => {
+  const block = new Block(new Rng(7))
+  const x = randn([6, 8], { rng: new Rng(8) })
+  const before = poolStats().inUse
+  scope(() =>
+    checkpoint((h) => block.mix(h), x)
+      .sum()
+      .item(),
+  )
+  expect(poolStats().inUse).toBe(before)
+})
+
 test('a scope that returns a loss keeps what its backward needs', () => {
   const w = tensor([1, 2], { requiresGrad: true })
   const loss = scope(() => w.mul(w).exp().sum())
