@@ -66,7 +66,8 @@ export async function ask(
   let usage: CompletionEvent['usage']
   for await (const data of events(response.body)) {
     if (data === '[DONE]') break
-    const event = JSON.parse(data) as CompletionEvent
+    const event = JSON.parse(data) as CompletionEvent | { readonly error: { readonly message: string } }
+    if ('error' in event) throw new Error(`the server said: ${event.error.message}`)
     const fresh = event.choices[0]?.token_ids ?? []
     if (fresh.length > 0 && tokens.length === 0) ttftMs = performance.now() - start
     tokens.push(...fresh)

@@ -41,7 +41,7 @@ export function tourSettings({ quick, seed = 0 }: { quick: boolean; seed?: numbe
         continual: {
           steps: 60,
           learningRate: 1e-3,
-          lambda: 1e4,
+          lambda: 1e8,
           fisherSamples: 32,
           capacity: 400,
           replayBatch: 16,
@@ -57,7 +57,7 @@ export function tourSettings({ quick, seed = 0 }: { quick: boolean; seed?: numbe
         continual: {
           steps: 120,
           learningRate: 1e-3,
-          lambda: 1e4,
+          lambda: 1e8,
           fisherSamples: 64,
           capacity: 1000,
           replayBatch: 16,

@@ -27,6 +27,7 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
     endOfText,
     encode: (text) => Int32Array.from(inner.encode(text, { add_special_tokens: false }).ids),
     decode(ids) {
+      if (ids.length === 0) return '' // the library refuses it
       for (let i = 0; i < ids.length; i++) {
         if (Number.isInteger(ids[i]) && ids[i]! >= 0 && ids[i]! < vocabSize) continue
         throw new BioError('ERR_BIO_INDEX', {

@@ -53,6 +53,8 @@ function describe(error: unknown): { status: Status; body: ErrorBody; retryAfter
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     }
   }
+  // Whoever runs the server must see what the client must not.
+  console.error(error)
   return {
     status: 500,
     body: {
