@@ -4,6 +4,7 @@ import { arrayType, type DType, type TensorData } from './dtype.js'
 /** Values in another dtype, through f32: nearest even; integers truncate towards 0 and clamp, NaN becomes 0. */
 export function convert(data: TensorData, from: DType, to: DType): TensorData {
   if (from === to) return data.slice()
+  arrayType(to, 'to') // refuses what is no dtype
   const integers = from === 'i32' || from === 'u8' || from === 'i8'
   if (integers && (to === 'i32' || to === 'u8' || to === 'i8')) return clamp(data, to)
   return narrow(widen(data, from), to)

@@ -52,6 +52,7 @@ export function tensor(
   const integers = type === 'i32' || type === 'u8' || type === 'i8'
   const values = new (arrayType(integers ? type : 'f32', 'tensor'))(flat.values.length)
   values.set(flat.values)
+  if (integers) checkWhole(values, flat.values, { operation: 'tensor', dtype: type })
   const stored = integers || type === 'f32' ? values : convert(values, 'f32', type)
   return fromData(stored, shape ?? flat.shape, { dtype: type, requiresGrad })
 }
@@ -62,13 +63,11 @@ export function full(
   value: number,
   { dtype = 'f32', requiresGrad = false }: CreateOptions = {},
 ): Tensor {
-  const size = sizeOf(shape, 'full')
-  const data =
-    dtype === 'bf16' || dtype === 'f16'
-      ? convert(new Float32Array(size).fill(value), 'f32', dtype)
-      : new (arrayType(dtype, 'full'))(size)
-  if (dtype !== 'bf16' && dtype !== 'f16' && value !== 0) data.fill(value)
-  return leaf(data, [...shape], { dtype, requiresGrad })
+  const integers = dtype === 'i32' || dtype === 'u8' || dtype === 'i8'
+  const data = new (arrayType(integers ? dtype : 'f32', 'full'))(sizeOf(shape, 'full')).fill(value)
+  if (integers) checkWhole(data.subarray(0, 1), [value], { operation: 'full', dtype })
+  const stored = integers || dtype === 'f32' ? data : convert(data, 'f32', dtype)
+  return leaf(stored, [...shape], { dtype, requiresGrad })
 }
 
 export function zeros(shape: Shape, options: CreateOptions = {}): Tensor {
@@ -102,6 +101,23 @@ export function uniform(
   const data = new Float32Array(sizeOf(shape, 'uniform'))
   rng.fillUniform(data, { low, high })
   return leaf(data, [...shape], { dtype: 'f32', requiresGrad })
+}
+
+/** Integers hold what they were given, or it is an error: an id of 1.5 or of 300 in u8 is nobody's wish. */
+function checkWhole(
+  stored: TensorData,
+  given: ArrayLike<number>,
+  { operation, dtype }: { operation: string; dtype: DType },
+): void {
+  for (let i = 0; i < stored.length; i++) {
+    if (stored[i] === given[i] || Object.is(given[i], -0)) continue
+    throw new BioError('ERR_BIO_VALUE', {
+      operation,
+      expected: `whole numbers that ${dtype} holds`,
+      received: `${given[i]} at ${i}`,
+      hint: 'Make the tensor in f32 and round it with to().',
+    })
+  }
 }
 
 function leaf(

@@ -1,3 +1,4 @@
+import { dtypeOf } from './dtype.js'
 import { refuseShape, type Shape } from './shape.js'
 
 /** A number, or arrays of arrays of numbers, all of one length per level. */
@@ -17,7 +18,9 @@ export function nest(data: ArrayLike<number>, shape: Shape): Nested {
 export function flattenNested(
   value: Nested | ArrayLike<number>,
   operation: string,
-): { values: number[]; shape: number[] } {
+): { values: ArrayLike<number>; shape: number[] } {
+  if (dtypeOf(value) !== undefined)
+    return { values: value as ArrayLike<number>, shape: [(value as ArrayLike<number>).length] }
   const shape: number[] = []
   for (let level: unknown = value; isList(level); level = level[0]) shape.push(level.length)
   const values: number[] = []

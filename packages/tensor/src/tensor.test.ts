@@ -52,6 +52,8 @@ describe('making tensors', () => {
     ])
     expect(tensor(Uint8Array.of(1, 2)).dtype).toBe('u8')
     expect(zeros([0, 3]).toArray()).toEqual([])
+    expect(tensor(Float64Array.of(0.5, 2)).toArray()).toEqual([0.5, 2])
+    expect(tensor(Uint16Array.of(7)).toArray()).toEqual([7])
   })
 
   test('fromData shows the array itself; tensor and clone copy', () => {
@@ -105,6 +107,12 @@ describe('making tensors', () => {
     ['a Float64Array', () => fromData(new Float64Array(1) as never), 'ERR_BIO_DTYPE'],
     ['bits without a dtype', () => fromData(new Uint16Array(1)), 'ERR_BIO_DTYPE'],
     ['ids that want gradients', () => zeros([1], { dtype: 'i32', requiresGrad: true }), 'ERR_BIO_DTYPE'],
+    ['a fraction as an id', () => tensor([1.5], { dtype: 'i32' }), 'ERR_BIO_VALUE'],
+    ['256 in u8', () => tensor([0, 256], { dtype: 'u8' }), 'ERR_BIO_VALUE'],
+    ['NaN in i8', () => full([2], NaN, { dtype: 'i8' }), 'ERR_BIO_VALUE'],
+    ['a conversion to an unknown dtype', () => zeros([1]).to('f64' as never), 'ERR_BIO_DTYPE'],
+    ['numbers of an unknown dtype', () => tensor([1], { dtype: 'f64' as never }), 'ERR_BIO_DTYPE'],
+    ['big integers', () => tensor(new BigInt64Array(1) as never), 'ERR_BIO_SHAPE'],
     ['item of two', () => zeros([2]).item(), 'ERR_BIO_SHAPE'],
   ])('%s are refused', (_, make, expected) => {
     expect(code(make)).toBe(expected)

@@ -4,6 +4,7 @@ import { allocate, giveBack } from '../pool.js'
 import { formatShape, refuseShape, sameShape } from '../shape.js'
 import { record } from '../tape/record.js'
 import { f32, i32, type Tensor } from '../tensor.js'
+import { logSoftmaxRows } from './softmax.js'
 
 export interface CrossEntropyLossOptions {
   /** Rows with this target count for nothing. Default −100. */
@@ -83,15 +84,40 @@ export function mseLoss(a: Tensor, b: Tensor): Tensor {
 }
 
 /**
- * Σ p·(log p − log q) / rows for logits [rows, classes] of p (the target, whose gradient is not computed) and q: the divergence of
- * q from p in nats, as distillation uses it. Errors: ERR_BIO_SHAPE, ERR_BIO_DTYPE.
+ * Σ p·(log p − log q) / rows for logits [rows, classes] of q and of p, the target, which gets no gradient: the divergence of q from p in
+ * nats, as distillation uses it (PyTorch's `kl_div` with `batchmean`). Errors: ERR_BIO_SHAPE, ERR_BIO_DTYPE.
  */
 export function klDivergence(logitsQ: Tensor, logitsP: Tensor): Tensor {
+  const [rows, columns] = logitsQ.shape
   if (logitsQ.shape.length !== 2 || !sameShape(logitsQ.shape, logitsP.shape)) {
     const received = `${formatShape(logitsQ.shape)} and ${formatShape(logitsP.shape)}`
     return refuseShape('klDivergence', 'two tensors [rows, classes]', received)
   }
-  const logP = logitsP.detach().logSoftmax()
-  const terms = logP.exp().mul(logP.sub(logitsQ.logSoftmax())) // [rows, classes]
-  return terms.sum().div(logitsQ.shape[0]!)
+  const logQ = allocate(logitsQ.size)
+  const logP = allocate(logitsP.size)
+  logSoftmaxRows(logQ, f32(logitsQ, 'klDivergence'), { rows: rows!, columns: columns! })
+  logSoftmaxRows(logP, f32(logitsP, 'klDivergence'), { rows: rows!, columns: columns! })
+  const slope = allocate(logitsQ.size) // (q − p) / rows, all that backward needs
+  let sum = 0
+  for (let i = 0; i < slope.length; i++) {
+    const p = Math.exp(logP[i]!)
+    if (p > 0) sum += p * (logP[i]! - logQ[i]!)
+    slope[i] = (Math.exp(logQ[i]!) - p) / rows!
+  }
+  giveBack(logQ)
+  giveBack(logP)
+  return record(
+    'klDivergence',
+    [logitsQ],
+    {
+      shape: [],
+      data: Float32Array.of(sum / rows!),
+      backward: (dy, [saved]) => {
+        const dLogits = allocate(saved!.size)
+        getKernels().scale(dLogits, f32(saved!, 'klDivergence'), dy[0]!)
+        return [dLogits]
+      },
+    },
+    { buffers: [slope] },
+  )
 }

@@ -1,4 +1,4 @@
-import { getKernels } from '@bio/kernels'
+import { getKernels, type RowShape } from '@bio/kernels'
 import { allocate } from '../pool.js'
 import { rowsOf } from '../shape.js'
 import { record } from '../tape/record.js'
@@ -28,16 +28,7 @@ export function softmax(x: Tensor): Tensor {
 export function logSoftmax(x: Tensor): Tensor {
   const { rows, columns } = rowsOf(x.shape, x.size, 'logSoftmax')
   const data = allocate(x.size)
-  const values = f32(x, 'logSoftmax')
-  for (let r = 0; r < rows; r++) {
-    const [from, to] = [r * columns, (r + 1) * columns]
-    let max = -Infinity
-    for (let i = from; i < to; i++) max = Math.max(max, values[i]!)
-    let sum = 0
-    for (let i = from; i < to; i++) sum += Math.exp(values[i]! - max)
-    const logSum = max + Math.log(sum)
-    for (let i = from; i < to; i++) data[i] = values[i]! - logSum
-  }
+  logSoftmaxRows(data, f32(x, 'logSoftmax'), { rows, columns })
   return record(
     'logSoftmax',
     [x],
@@ -58,4 +49,17 @@ export function logSoftmax(x: Tensor): Tensor {
     },
     { saveOutput: true },
   )
+}
+
+/** out = x − log Σ exp(x) per row. */
+export function logSoftmaxRows(out: Float32Array, x: Float32Array, { rows, columns }: RowShape): void {
+  for (let r = 0; r < rows; r++) {
+    const [from, to] = [r * columns, (r + 1) * columns]
+    let max = -Infinity
+    for (let i = from; i < to; i++) max = Math.max(max, x[i]!)
+    let sum = 0
+    for (let i = from; i < to; i++) sum += Math.exp(x[i]! - max)
+    const logSum = max + Math.log(sum)
+    for (let i = from; i < to; i++) out[i] = x[i]! - logSum
+  }
 }

@@ -12,6 +12,7 @@ import {
   ones,
   randn,
   Rng,
+  savedTensorHooks,
   Sequential,
   tensor,
   zeros,
@@ -100,6 +101,21 @@ test('what is kept inside can be part of the loss', () => {
     return gradients
   }
   expect(both((fn) => checkpoint(fn, x))).toEqual(both((fn) => fn(x)))
+})
+
+test('inside hooks its inputs are packed like any saved value, and only they', () => {
+  const x = tensor([1.001, 3], { requiresGrad: true })
+  const packed: number[] = []
+  const half = {
+    pack: (saved: Tensor) => {
+      packed.push(saved.size)
+      return saved.to('bf16')
+    },
+    unpack: (handle: Tensor) => handle.to('f32'),
+  }
+  savedTensorHooks(half, () => checkpoint((h) => h.mul(h).mul(h), x).sum()).backward()
+  expect(packed).toEqual([2])
+  expect(x.grad!.toArray()).toEqual([3, 27]) // 1.001 in bf16 is 1
 })
 
 test('without recording it is a plain call', () => {

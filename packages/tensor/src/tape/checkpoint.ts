@@ -40,8 +40,7 @@ export function checkpoint(fn: Forward, ...inputs: Tensor[]): Tensor {
 /** The hooks of one call: they note the order in which values are saved, and compute them again in that order. */
 class Frame implements SavedTensorHooks<number> {
   readonly #fn: Forward
-  readonly #outer: SavedTensorHooks<unknown> | undefined = currentHooks()
-  readonly #inputs: readonly { held: unknown; shape: readonly number[]; requiresGrad: boolean }[]
+  readonly #inputs: readonly HeldInput[]
   readonly #draws = new Map<Rng, RngState>()
   /** Version of each value when it was saved. */
   readonly #versions: number[] = []
@@ -49,13 +48,9 @@ class Frame implements SavedTensorHooks<number> {
   #done = 0
 
   constructor(fn: Forward, inputs: readonly Tensor[]) {
+    const outer = currentHooks()
     this.#fn = fn
-    const outer = this.#outer
-    this.#inputs = inputs.map((input) => {
-      // Inside hooks (another checkpoint, say) the inputs are saved values like any others.
-      const held = outer === undefined || input.dtype !== 'f32' ? input : pack(outer, input)
-      return { held, shape: input.shape, requiresGrad: input.requiresGrad }
-    })
+    this.#inputs = inputs.map((input) => hold(input, outer))
   }
 
   run(inputs: Tensor[]): { result: Tensor; storages: Storage[] } {
@@ -79,6 +74,7 @@ class Frame implements SavedTensorHooks<number> {
     if (this.#done < this.#versions.length) return
     for (const storage of this.#again?.storages ?? []) storage.release()
     this.#again = undefined
+    for (const input of this.#inputs) input.done()
   }
 
   #replay(): { saved: Tensor[]; storages: Storage[] } {
@@ -87,7 +83,7 @@ class Frame implements SavedTensorHooks<number> {
     try {
       for (const [rng, state] of this.#draws) rng.setState(state)
       const hooks = { pack: (tensor: Tensor) => saved.push(tensor), unpack: refuse }
-      const inputs = this.#inputs.map((input) => this.#input(input))
+      const inputs = this.#inputs.map((input) => input.get())
       const { storages } = withGrad(true, () =>
         withHooks(hooks, () => collectMade(() => checked(this.#fn(...inputs)))),
       )
@@ -102,21 +98,24 @@ class Frame implements SavedTensorHooks<number> {
       for (const [rng, state] of now) rng.setState(state)
     }
   }
+}
 
-  #input({
-    held,
-    shape,
-    requiresGrad,
-  }: {
-    held: unknown
-    shape: readonly number[]
-    requiresGrad: boolean
-  }): Tensor {
-    const tensor =
-      held instanceof Tensor || this.#outer === undefined
-        ? (held as Tensor)
-        : unpack(this.#outer, held, shape)
-    return tensor.alias({ requiresGrad })
+interface HeldInput {
+  get(): Tensor
+  done(): void
+}
+
+/** Inside hooks (another checkpoint, say) an input is a saved value like any other. */
+function hold(input: Tensor, outer: SavedTensorHooks<unknown> | undefined): HeldInput {
+  const { shape, requiresGrad } = input
+  if (outer === undefined || input.dtype !== 'f32') {
+    const held = input.alias({ requiresGrad })
+    return { get: () => held, done: () => {} }
+  }
+  const handle = pack(outer, input)
+  return {
+    get: () => unpack(outer, handle, shape).alias({ requiresGrad }),
+    done: () => outer.done?.(handle),
   }
 }
 

@@ -9,6 +9,7 @@ import {
   Dropout,
   emptyPool,
   fromData,
+  klDivergence,
   Linear,
   Module,
   noGrad,
@@ -108,6 +109,25 @@ test('checkpointed training leaves nothing behind either', () => {
   const first = poolStats()
   expect(first.inUse).toBe(before.inUse)
   for (let i = 0; i < 50; i++) step()
+  expect(poolStats()).toEqual(first)
+})
+
+test('nested checkpoints and distillation leave nothing behind', () => {
+  const rng = new Rng(4)
+  const block = new Block(rng)
+  const x = randn([6, 8], { rng })
+  const teacher = randn([6, 5], { rng })
+  const step = (): void => {
+    const both = (h: Tensor): Tensor => checkpoint((inner) => block.mix(inner), block.mix(h))
+    const hidden = checkpoint(both, checkpoint(both, x))
+    klDivergence(block.head.forward(hidden), teacher).backward()
+    block.zeroGrad()
+  }
+  const before = poolStats()
+  step()
+  const first = poolStats()
+  expect(first.inUse).toBe(before.inUse)
+  for (let i = 0; i < 20; i++) step()
   expect(poolStats()).toEqual(first)
 })
 
