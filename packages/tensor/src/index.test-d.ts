@@ -32,7 +32,7 @@ expectTypeOf(layer.bias).toEqualTypeOf<Tensor | undefined>()
 // @ts-expect-error randomness is explicit
 new Linear(2, 3, {}).forward(tensor([1, 2]))
 // @ts-expect-error a module without forward is no layer
-new Sequential(new (class Plain extends Module {})())
+new Sequential(new (class Plain extends Module {})()).parameters()
 
 // both optimisers are one type, and lr may be set at any time
 expectTypeOf(new AdamW(layer.parameters(), { lr: 1 })).toExtend<Optimizer>()
