@@ -4,12 +4,13 @@
 //! chunks and whoever else is in the batch: so a query has the same bits everywhere.
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use super::check_heads;
 use crate::disjoint::Disjoint;
 use crate::error::{KernelError, Result, check_indices, check_len, checked_product};
-use crate::isa::{self, Isa, per_isa};
-use crate::math::{axpy, dot, exp, max_of, sum_of};
+use crate::isa::{self, Isa, mul_add, per_isa};
+use crate::math::{axpy, exp, max_of, sum_of};
 
 /// Pages are [blocks, kvHeads, blockTokens, headDim].
 #[derive(Clone, Copy, Debug)]
@@ -66,9 +67,21 @@ pub struct PagedQueries<'a> {
     pub scale: f32,
 }
 
+/// Keys and dimensions that one register holds.
+const LANES: usize = 16;
+/// Query tokens of one sequence that share a pass over its keys.
+const TILE: usize = 16;
+
 thread_local! {
-    /// Scores [group, positions] of one query token and key head.
-    static SCORES: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+    static SCRATCH: RefCell<Scratch> = const { RefCell::new(Scratch { scores: Vec::new(), keys: Vec::new() }) };
+    static TILES: RefCell<Vec<Range<usize>>> = const { RefCell::new(Vec::new()) };
+}
+
+struct Scratch {
+    /// [rows, positions]
+    scores: Vec<f32>,
+    /// One block of keys, [headDim, blockTokens up to a multiple of 16].
+    keys: Vec<f32>,
 }
 
 /// out, q [tokens, heads, headDim].
@@ -81,21 +94,30 @@ pub fn paged_attention(
     shape: PageShape,
 ) -> Result<()> {
     check(out, q, key_pages, value_pages, &queries, &shape)?;
-    let PagedQueries { heads, sequences, positions, block_tables, max_blocks, scale } = queries;
     let isa = isa::current();
-    let group = heads / shape.kv_heads;
-    let width = group * shape.head_dim;
     let out = Disjoint::new(out);
-    crate::pool::run(positions.len() * shape.kv_heads, &|task| {
-        let (t, kv_head) = (task / shape.kv_heads, task % shape.kv_heads);
-        let table = &block_tables[sequences[t] as usize * max_blocks..][..max_blocks];
-        let row = (t * heads + kv_head * group) * shape.head_dim;
-        // SAFETY: each (token, key head) has rows of its own.
-        let out = unsafe { out.part(row..row + width) };
-        let pages = Pages { keys: key_pages, values: value_pages, table, kv_head, shape };
-        attend(isa, out, &q[row..row + width], &pages, positions[t] as usize + 1, scale);
+    TILES.with_borrow_mut(|tiles| {
+        cut_tiles(tiles, queries.sequences);
+        crate::pool::run(tiles.len() * shape.kv_heads, &|task| {
+            let (tokens, kv_head) = (tiles[task / shape.kv_heads].clone(), task % shape.kv_heads);
+            let table =
+                &queries.block_tables[queries.sequences[tokens.start] as usize * queries.max_blocks..];
+            let pages = Pages { keys: key_pages, values: value_pages, table, kv_head, shape };
+            SCRATCH.with_borrow_mut(|scratch| attend(isa, &out, q, tokens, &pages, &queries, scratch));
+        });
     });
     Ok(())
+}
+
+/// Runs of neighbouring query tokens of one sequence, 16 at most.
+fn cut_tiles(tiles: &mut Vec<Range<usize>>, sequences: &[i32]) {
+    tiles.clear();
+    for (t, sequence) in sequences.iter().enumerate() {
+        match tiles.last_mut() {
+            Some(tile) if sequences[tile.start] == *sequence && tile.len() < TILE => tile.end = t + 1,
+            _ => tiles.push(t..t + 1),
+        }
+    }
 }
 
 struct Pages<'a> {
@@ -107,41 +129,83 @@ struct Pages<'a> {
 }
 
 impl Pages<'_> {
-    /// The tokens of the block that holds positions from `block`·blockTokens on, as [tokens, headDim] inside the pages.
-    fn range(&self, block: usize, seen: usize) -> std::ops::Range<usize> {
-        let start = self.shape.at(self.table[block] as usize, self.kv_head, 0);
-        start
-            ..start
-                + (seen - block * self.shape.block_tokens).min(self.shape.block_tokens) * self.shape.head_dim
+    /// Where the tokens of a block start, [blockTokens, headDim].
+    fn start(&self, block: usize) -> usize {
+        self.shape.at(self.table[block] as usize, self.kv_head, 0)
     }
 }
 
-/// All query heads of one key head together: every key and value is loaded once.
-fn attend(isa: Isa, out: &mut [f32], q: &[f32], pages: &Pages<'_>, seen: usize, scale: f32) {
-    let head_dim = pages.shape.head_dim;
-    let blocks = seen.div_ceil(pages.shape.block_tokens);
-    SCORES.with_borrow_mut(|scores| {
-        scores.resize(q.len() / head_dim * seen, 0.0);
-        for block in 0..blocks {
-            let keys = &pages.keys[pages.range(block, seen)];
-            score_block(isa, scores, q, keys, block * pages.shape.block_tokens, seen, head_dim, scale);
+/// Some query tokens of one sequence against one key head: each block of keys is turned once and meets all rows.
+fn attend(
+    isa: Isa,
+    out: &Disjoint<'_, f32>,
+    q: &[f32],
+    tokens: Range<usize>,
+    pages: &Pages<'_>,
+    queries: &PagedQueries<'_>,
+    scratch: &mut Scratch,
+) {
+    let PageShape { head_dim, block_tokens, kv_heads } = pages.shape;
+    let group = queries.heads / kv_heads;
+    let width = block_tokens.next_multiple_of(LANES);
+    let seen = |t: usize| queries.positions[t] as usize + 1;
+    let longest = tokens.clone().map(seen).max().unwrap_or(0);
+    let blocks = longest.div_ceil(block_tokens);
+    let Scratch { scores, keys } = scratch;
+    scores.resize(tokens.len() * group * longest, 0.0);
+    keys.resize(head_dim * width, 0.0);
+    // Row r is head r % group of token r / group.
+    let row_of = |t: usize, h: usize| (t * queries.heads + pages.kv_head * group + h) * head_dim;
+    for block in 0..blocks {
+        let first = block * block_tokens;
+        let length = block_tokens.min(longest - first);
+        turn_keys(keys, &pages.keys[pages.start(block)..][..length * head_dim], head_dim, width);
+        for (r, row) in scores.chunks_exact_mut(longest).enumerate() {
+            let t = tokens.start + r / group;
+            let length = block_tokens.min(seen(t).saturating_sub(first));
+            if length > 0 {
+                let q = &q[row_of(t, r % group)..][..head_dim];
+                score_block(isa, &mut row[first..first + length], q, keys, width, queries.scale);
+            }
         }
-        for row in scores.chunks_exact_mut(seen) {
-            weigh(isa, row);
-        }
+    }
+    for (r, row) in scores.chunks_exact_mut(longest).enumerate() {
+        let t = tokens.start + r / group;
+        weigh(isa, &mut row[..seen(t)]);
+        let at = row_of(t, r % group);
+        // SAFETY: each (token, head) belongs to one task.
+        let out = unsafe { out.part(at..at + head_dim) };
         out.fill(0.0);
-        for block in 0..blocks {
-            let values = &pages.values[pages.range(block, seen)];
-            mix_block(isa, out, scores, values, block * pages.shape.block_tokens, seen, head_dim);
+        for block in 0..seen(t).div_ceil(block_tokens) {
+            let first = block * block_tokens;
+            let weights = &row[first..seen(t).min(first + block_tokens)];
+            mix_block(isa, out, weights, &pages.values[pages.start(block)..][..weights.len() * head_dim]);
         }
-    });
+    }
+}
+
+/// [tokens, headDim] to [headDim, width].
+fn turn_keys(turned: &mut [f32], keys: &[f32], head_dim: usize, width: usize) {
+    for (s, key) in keys.chunks_exact(head_dim).enumerate() {
+        for (d, value) in key.iter().enumerate() {
+            turned[d * width + s] = *value;
+        }
+    }
 }
 
 per_isa! {
-    fn score_block(scores: &mut [f32], q: &[f32], keys: &[f32], first: usize, seen: usize, head_dim: usize, scale: f32) {
-        for (s, key) in keys.chunks_exact(head_dim).enumerate() {
-            for (h, q) in q.chunks_exact(head_dim).enumerate() {
-                scores[h * seen + first + s] = dot::<FMA>(q, key) * scale;
+    /// Sixteen keys at a time, each score one chain over the dimensions.
+    fn score_block(scores: &mut [f32], q: &[f32], keys: &[f32], width: usize, scale: f32) {
+        for (part, scores) in scores.chunks_mut(LANES).enumerate() {
+            let mut sums = [0.0f32; LANES];
+            for (q, keys) in q.iter().zip(keys[part * LANES..].chunks(width)) {
+                let keys: &[f32; LANES] = keys[..LANES].try_into().expect("a whole register");
+                for i in 0..LANES {
+                    sums[i] = mul_add::<FMA>(*q, keys[i], sums[i]);
+                }
+            }
+            for (score, sum) in scores.iter_mut().zip(sums) {
+                *score = sum * scale;
             }
         }
     }
@@ -161,10 +225,24 @@ per_isa! {
 }
 
 per_isa! {
-    fn mix_block(out: &mut [f32], scores: &[f32], values: &[f32], first: usize, seen: usize, head_dim: usize) {
-        for (h, out) in out.chunks_exact_mut(head_dim).enumerate() {
-            for (s, value) in values.chunks_exact(head_dim).enumerate() {
-                axpy::<FMA>(out, scores[h * seen + first + s], value);
+    /// out += Σ_s weights[s]·v_s, sixteen dimensions at a time, each one chain over the positions.
+    fn mix_block(out: &mut [f32], weights: &[f32], values: &[f32]) {
+        let head_dim = out.len();
+        for (part, out) in out.chunks_mut(LANES).enumerate() {
+            let rows = values[part * LANES..].chunks(head_dim).zip(weights);
+            if let Ok(out) = <&mut [f32; LANES]>::try_from(&mut *out) {
+                let mut sums = *out;
+                for (row, weight) in rows {
+                    let row: &[f32; LANES] = row[..LANES].try_into().expect("a whole register");
+                    for i in 0..LANES {
+                        sums[i] = mul_add::<FMA>(*weight, row[i], sums[i]);
+                    }
+                }
+                *out = sums;
+            } else {
+                for (row, weight) in rows {
+                    axpy::<FMA>(out, *weight, &row[..out.len()]);
+                }
             }
         }
     }

@@ -52,6 +52,7 @@ export async function ask(
     temperature: 0,
     stream: true,
     stream_options: { include_usage: true },
+    return_token_ids: true,
   }
   const response = await fetch(`${url}/v1/completions`, {
     method: 'POST',
@@ -74,6 +75,9 @@ export async function ask(
     usage ??= event.usage
   }
   if (usage === undefined) throw new Error('the stream ended without its usage')
+  if (usage.completion_tokens !== tokens.length) {
+    throw new Error(`the stream showed ${tokens.length} tokens of ${usage.completion_tokens}`)
+  }
   return {
     tokens,
     ttftMs,
