@@ -268,6 +268,22 @@ describe('apply', () => {
     ])
   })
 
+  test('does not record what forward does with tensors', () => {
+    const x = parameter([1, 2])
+    const y = apply({
+      name: 'double',
+      inputs: [x],
+      forward: () => {
+        const twice = x.mul(2)
+        expect(twice.requiresGrad).toBe(false)
+        return { shape: [2], data: (twice.data as Float32Array).slice() }
+      },
+      backward: (dy) => [dy.map((d) => 2 * d)],
+    })
+    y.sum().backward()
+    expect(x.grad!.toArray()).toEqual([2, 2])
+  })
+
   test('refuses data that does not fill the shape and inputs that are not f32', () => {
     const forward = (): { shape: number[]; data: Float32Array } => ({ shape: [3], data: allocate(2) })
     expect(code(() => apply({ name: 'short', inputs: [], forward, backward: () => [] }))).toBe(

@@ -13,6 +13,7 @@ import {
   Linear,
   Module,
   noGrad,
+  ones,
   poolStats,
   randn,
   Rng,
@@ -165,6 +166,19 @@ test('a scope gives back all but what it returns', () => {
   noGrad(() => scope(() => block.forward(x).sum().item()))
   expect(poolStats().inUse).toBe(mid)
   expect(mid).toBeGreaterThan(before)
+})
+
+test('a scope finds tensors in arrays, maps, sets and objects of any size', () => {
+  const make = (): Tensor => ones([2]).mul(2)
+  const found = scope(() => ({
+    map: new Map([[make(), make()]]),
+    set: new Set([make()]),
+    list: [Array.from({ length: 200_000 }, (_, i) => i), make()] as const,
+  }))
+  const all = [...found.map.entries()].flat()
+  expect([...all, ...found.set, found.list[1]].map((t) => t.toArray())).toEqual(
+    Array.from({ length: 4 }, () => [2, 2]),
+  )
 })
 
 test('a scope gives back what a checkpoint in it returned', () => {

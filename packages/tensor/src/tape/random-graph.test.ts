@@ -1,16 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import {
-  checkpoint,
-  concat,
-  dropout,
-  poolStats,
-  randn,
-  Rng,
-  savedTensorHooks,
-  tensor,
-  type Tensor,
-} from '../index.js'
+import { checkpoint, concat, dropout, randn, Rng, savedTensorHooks, tensor, type Tensor } from '../index.js'
 
 /** One step of a random program: an operation on values made before, named by their distance from the end. */
 interface Step {

@@ -3,7 +3,7 @@ import { giveBack } from '../pool.js'
 import { refuseShape, sizeOf, type Shape } from '../shape.js'
 import { Storage } from '../storage.js'
 import { Tensor } from '../tensor.js'
-import { isGradEnabled } from './grad-mode.js'
+import { isGradEnabled, withGrad } from './grad-mode.js'
 import { Node, type Backward } from './node.js'
 import { made } from './region.js'
 
@@ -113,7 +113,7 @@ export function apply(operation: Operation): Tensor {
       received: input.dtype,
     })
   }
-  const { shape, data, buffers = none } = operation.forward()
+  const { shape, data, buffers = none } = withGrad(false, () => operation.forward())
   if (!(data instanceof Float32Array) || data.length !== sizeOf(shape, name)) {
     refuseShape(name, `forward to return a Float32Array of ${sizeOf(shape, name)} values`, `${data?.length}`)
   }

@@ -31,19 +31,24 @@ export function scope<T>(fn: () => T): T {
 
 /** All storages that a value leads to. Iterative: a graph may be deeper than the stack. */
 function collect(root: unknown, { needed, seen }: { needed: Set<Storage>; seen: Set<unknown> }): void {
-  const open: unknown[] = [root]
-  while (open.length > 0) {
-    const value = open.pop()
-    if (typeof value !== 'object' || value === null || seen.has(value) || ArrayBuffer.isView(value)) continue
+  const open: object[] = []
+  const look = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null || seen.has(value) || ArrayBuffer.isView(value)) return
     seen.add(value)
+    open.push(value)
+  }
+  look(root)
+  for (let value = open.pop(); value !== undefined; value = open.pop()) {
     if (value instanceof Tensor) {
       needed.add(value.storage)
-      open.push(value.node, value.grad)
+      look(value.node)
+      look(value.grad)
     } else if (value instanceof Node) {
       for (const storage of value.owned) needed.add(storage)
-      open.push(...value.heldTensors(), ...value.edges)
-    } else if (value instanceof Map) open.push(...value.keys(), ...value.values())
-    else if (value instanceof Set) open.push(...value)
-    else open.push(...Object.values(value))
+      value.heldTensors().forEach(look)
+      value.edges.forEach(look)
+    } else if (value instanceof Map || value instanceof Set) {
+      for (const entry of value.entries()) entry.forEach(look)
+    } else Object.values(value).forEach(look)
   }
 }
