@@ -31,7 +31,7 @@ export interface TourSettings {
 }
 
 export function tourSettings({ quick, seed = 0 }: { quick: boolean; seed?: number }): TourSettings {
-  const shared = { vocabSize: 257, heads: 4, kvHeads: 2, experts: 8, topK: 2, maxPositions: 2048 }
+  const shared = { vocabSize: 257, heads: 4, kvHeads: 2, experts: 8, topK: 2, maxPositions: 4096 }
   return quick
     ? {
         quick,
@@ -47,15 +47,15 @@ export function tourSettings({ quick, seed = 0 }: { quick: boolean; seed?: numbe
           replayBatch: 16,
         },
         testBytes: 32_768,
-        serve: { clients: 16, systemPromptBytes: 1024, questionBytes: 64, maxTokens: 32 },
+        serve: { clients: 16, systemPromptBytes: 1536, questionBytes: 64, maxTokens: 32 },
       }
     : {
         quick,
         seed,
-        model: decoderConfig({ ...shared, dim: 192, layers: 4, hidden: 256 }),
-        train: { steps: 600, batch: 16, length: 192, learningRate: 2e-3, balance: 0.02 },
+        model: decoderConfig({ ...shared, dim: 160, layers: 3, hidden: 192 }),
+        train: { steps: 400, batch: 16, length: 160, learningRate: 2e-3, balance: 0.02 },
         continual: {
-          steps: 120,
+          steps: 100,
           learningRate: 1e-3,
           lambda: 1e8,
           fisherSamples: 64,
@@ -63,6 +63,6 @@ export function tourSettings({ quick, seed = 0 }: { quick: boolean; seed?: numbe
           replayBatch: 16,
         },
         testBytes: 65_536,
-        serve: { clients: 16, systemPromptBytes: 1536, questionBytes: 64, maxTokens: 64 },
+        serve: { clients: 16, systemPromptBytes: 2560, questionBytes: 64, maxTokens: 64 },
       }
 }

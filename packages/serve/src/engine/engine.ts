@@ -56,7 +56,8 @@ export class Engine implements AsyncDisposable {
   static async open(options: EngineOptions, { signal }: { signal?: AbortSignal } = {}): Promise<Engine> {
     signal?.throwIfAborted()
     const file = createRequire(import.meta.url).resolve('@bio/serve/engine-worker')
-    const worker = new Worker(file, { workerData: options })
+    // Flags of this process (loaders, conditions) are for its sources, not for the built worker.
+    const worker = new Worker(file, { workerData: options, execArgv: [] })
     const abort = (): void => void worker.terminate()
     signal?.addEventListener('abort', abort, { once: true })
     try {

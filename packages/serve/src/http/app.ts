@@ -33,7 +33,11 @@ export function createApp({ engine, tokenizer, modelName }: AppOptions): Hono {
       requestError('ERR_BIO_MODEL', 'a path of this server', `${context.req.method} ${context.req.path}`),
     ),
   )
-  app.use('/v1/*', bodyLimit({ maxSize: maxBodyBytes }))
+  const tooLarge = requestError('ERR_BIO_BODY', `a body of at most ${maxBodyBytes} bytes`, 'a larger one')
+  app.use(
+    '/v1/*',
+    bodyLimit({ maxSize: maxBodyBytes, onError: (context) => errorResponse(context, tooLarge) }),
+  )
 
   /** What both endpoints do once the prompt is text or ids. */
   const answer = async (

@@ -40,7 +40,7 @@ const event: fc.Arbitrary<ScheduleEvent> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ type: fc.constant('leave' as const), pick: fc.nat() }) },
 )
 
-const limits = fc
+const limits: fc.Arbitrary<Schedule['limits']> = fc
   .record({
     blocks: fc.integer({ min: 4, max: 40 }),
     blockTokens: fc.integer({ min: 1, max: 5 }),
@@ -50,16 +50,23 @@ const limits = fc
   })
   .map(({ spareTokens, ...rest }) => ({ ...rest, maxTokensPerStep: rest.maxSequences + spareTokens }))
 
-/** Limits and a sequence of at most `maxEvents` events. */
-export function randomSchedule(maxEvents: number) {
+/** Limits and what happens under them. */
+interface Schedule {
+  readonly limits: Readonly<
+    Record<'blocks' | 'blockTokens' | 'maxSequences' | 'maxTokensPerStep' | 'maxQueue', number>
+  >
+  readonly events: ScheduleEvent[]
+  readonly seed: number
+}
+
+/** A schedule of at most `maxEvents` events. */
+export function randomSchedule(maxEvents: number): fc.Arbitrary<Schedule> {
   return fc.record({
     limits,
     events: fc.array(event, { maxLength: maxEvents, size: 'max' }),
     seed: fc.nat(1000),
   })
 }
-
-type Schedule = ReturnType<typeof randomSchedule> extends fc.Arbitrary<infer S> ? S : never
 
 /** What `play` saw beyond the promises it checked; so that a test can tell that the interesting cases occurred. */
 export interface Played {
