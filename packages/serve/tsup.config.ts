@@ -5,7 +5,7 @@ export default defineConfig({
   entry: { index: 'src/index.ts', 'engine-worker': 'src/engine/worker.ts' },
   format: ['esm'],
   target: 'node20',
-  dts: { entry: { index: 'src/index.ts' }, compilerOptions: { customConditions: [] } },
+  dts: { compilerOptions: { customConditions: [] } },
   clean: true,
   treeshake: true,
 })

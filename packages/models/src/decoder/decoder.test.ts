@@ -42,10 +42,17 @@ test.each(['f32', 'bf16', 'int8', 'int4'] as const)(
     const { model } = quantized
     fc.assert(
       fc.property(
-        fc.array(fc.record({ seed: fc.nat(3), length: fc.integer({ min: 1, max: 40 }), cut: fc.integer({ min: 1, max: 17 }) }), {
-          minLength: 1,
-          maxLength: 5,
-        }),
+        fc.array(
+          fc.record({
+            seed: fc.nat(3),
+            length: fc.integer({ min: 1, max: 40 }),
+            cut: fc.integer({ min: 1, max: 17 }),
+          }),
+          {
+            minLength: 1,
+            maxLength: 5,
+          },
+        ),
         (requests) => {
           using cache = newCache()
           // All requests move on together, each by chunks of its own; equal seeds share prefixes through the cache.

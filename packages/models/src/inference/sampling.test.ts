@@ -40,9 +40,14 @@ test('NaN among the logits is refused, not drawn', () => {
   )
 })
 
-test.each([{ temperature: -1 }, { temperature: NaN }, { topP: 0 }, { topP: 1.1 }, { topK: 0 }, { topK: 1.5 }, { seed: 0.5 }])(
-  '%o is refused',
-  (sampling) => {
-    expect(() => checkSampling(sampling)).toThrow(expect.objectContaining({ code: 'ERR_BIO_VALUE' }) as Error)
-  },
-)
+test.each([
+  { temperature: -1 },
+  { temperature: NaN },
+  { topP: 0 },
+  { topP: 1.1 },
+  { topK: 0 },
+  { topK: 1.5 },
+  { seed: 0.5 },
+])('%o is refused', (sampling) => {
+  expect(() => checkSampling(sampling)).toThrow(expect.objectContaining({ code: 'ERR_BIO_VALUE' }) as Error)
+})

@@ -19,12 +19,6 @@ interface StatsRequest {
 
 /**
  * A model in a worker thread: no kernel ever blocks the event loop of the thread that asks. Requests share batches and prefixes.
- *
- * @example
- * ```ts no-run
- * await using engine = await Engine.open({ folder: 'my-model', weights: 'int4' })
- * for await (const token of engine.generate(request)) process.stdout.write(text.push(token))
- * ```
  */
 export class Engine implements AsyncDisposable {
   readonly model: ModelInfo
