@@ -99,7 +99,7 @@ pub fn run(tasks: usize, body: &(dyn Fn(usize) + Sync)) {
     let pool = pool();
     let helpers = pool.threads.load(Ordering::Relaxed).min(tasks).saturating_sub(1);
     let free = if helpers == 0 { None } else { pool.busy.try_lock().ok() };
-    let Some(_free) = free else {
+    let Some(owned) = free else {
         (0..tasks).for_each(body);
         return;
     };
@@ -108,18 +108,17 @@ pub fn run(tasks: usize, body: &(dyn Fn(usize) + Sync)) {
     region.work();
     withdraw(pool);
     let panic = lock(&region.panic).take();
+    // Freed first: unwinding through the guard would poison it.
+    drop(owned);
     if let Some(payload) = panic {
-        // Freed first: unwinding through the guard would poison it.
-        drop(_free);
         resume_unwind(payload);
     }
 }
 
 fn publish(pool: &'static Pool, region: &Region<'_>, helpers: usize) {
     let mut published = lock(&pool.published);
-    // SAFETY: only the lifetime changes; `withdraw` takes the pointer back and waits for its followers before the region ends.
-    published.region =
-        Some(unsafe { std::mem::transmute::<*const Region<'_>, *const Region<'static>>(region) });
+    // Only the lifetime changes: `withdraw` takes the pointer back and waits for its followers before the region ends.
+    published.region = Some(std::ptr::from_ref(region).cast::<Region<'static>>());
     while published.workers < helpers {
         let name = format!("bio-kernels-{}", published.workers);
         if std::thread::Builder::new().name(name).spawn(move || worker(pool)).is_err() {
@@ -138,7 +137,7 @@ fn withdraw(pool: &Pool) {
     let mut rounds = 0u32;
     while pool.inside.load(Ordering::Acquire) > 0 {
         rounds += 1;
-        if rounds % 256 == 0 { std::thread::yield_now() } else { std::hint::spin_loop() }
+        if rounds.is_multiple_of(256) { std::thread::yield_now() } else { std::hint::spin_loop() }
     }
 }
 
@@ -222,7 +221,7 @@ mod tests {
                         run(8, &|_| {
                             run(8, &|_| {
                                 total.fetch_add(1, Ordering::Relaxed);
-                            })
+                            });
                         });
                     }
                 });

@@ -116,7 +116,7 @@ pub(crate) fn check_groups(
     columns: usize,
     group_size: usize,
 ) -> Result<usize> {
-    if group_size > 0 && group_size % 2 == 0 && columns % group_size == 0 {
+    if group_size > 0 && group_size.is_multiple_of(2) && columns.is_multiple_of(group_size) {
         return checked_product(operation, &[rows, columns]);
     }
     Err(KernelError {

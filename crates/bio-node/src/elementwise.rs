@@ -76,9 +76,10 @@ pub fn multiply(out: Out<'_>, a: Option<&[f32]>, b: Option<&[f32]>) -> Result<()
 
 #[napi]
 pub fn scale(out: Out<'_>, a: Option<&[f32]>, factor: f64) -> Result<()> {
-    guard(|| match a {
-        Some(a) => elementwise::scale(out, a, factor as f32),
-        None => {
+    guard(|| {
+        if let Some(a) = a {
+            elementwise::scale(out, a, factor as f32)
+        } else {
             elementwise::scale_in_place(out, factor as f32);
             Ok(())
         }

@@ -41,7 +41,7 @@ impl AttentionShape {
 }
 
 fn check_heads(operation: &'static str, heads: usize, kv_heads: usize) -> Result<()> {
-    if kv_heads > 0 && heads % kv_heads == 0 {
+    if kv_heads > 0 && heads.is_multiple_of(kv_heads) {
         return Ok(());
     }
     Err(KernelError {

@@ -99,10 +99,10 @@ pub(crate) fn multiply(
 /// How rows and panels are cut into tasks: rows first, panels too where the rows are few.
 pub(crate) struct Blocks {
     rows: usize,
-    row_blocks: usize,
+    row_cuts: usize,
     m: usize,
     panels: usize,
-    panel_blocks: usize,
+    panel_cuts: usize,
 }
 
 impl Blocks {
@@ -111,20 +111,20 @@ impl Blocks {
         const WORTH_A_TASK: usize = 1 << 20;
         let wanted = (m * n * k / WORTH_A_TASK).clamp(1, 4 * crate::pool::threads());
         let rows = m.div_ceil(wanted).next_multiple_of(tile::ROWS).min(ROWS);
-        let row_blocks = m.div_ceil(rows.max(1));
+        let row_cuts = m.div_ceil(rows.max(1));
         let panels = panels(n);
-        let panel_blocks = wanted.div_ceil(row_blocks.max(1)).clamp(1, panels.max(1));
-        Self { rows, row_blocks, m, panels, panel_blocks }
+        let panel_cuts = wanted.div_ceil(row_cuts.max(1)).clamp(1, panels.max(1));
+        Self { rows, row_cuts, m, panels, panel_cuts }
     }
 
     pub fn tasks(&self) -> usize {
-        self.row_blocks * self.panel_blocks
+        self.row_cuts * self.panel_cuts
     }
 
     /// The rows and the panels of a task.
     pub fn of(&self, task: usize) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
-        let (row_block, panel_block) = (task / self.panel_blocks, task % self.panel_blocks);
-        let size = self.panels.div_ceil(self.panel_blocks);
+        let (row_block, panel_block) = (task / self.panel_cuts, task % self.panel_cuts);
+        let size = self.panels.div_ceil(self.panel_cuts);
         let rows = row_block * self.rows..((row_block + 1) * self.rows).min(self.m);
         (rows, (panel_block * size).min(self.panels)..((panel_block + 1) * size).min(self.panels))
     }

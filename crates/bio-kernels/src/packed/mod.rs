@@ -123,7 +123,7 @@ impl PackedMatrix {
             }
             Storage::Int4(tiles) => {
                 Quantized::with(isa, x, self.columns, tiles.group_size(), |x| {
-                    tiles.multiply(isa, out, x, spans)
+                    tiles.multiply(isa, out, x, spans);
                 });
             }
         }
