@@ -68,7 +68,7 @@ export async function continualStep(
     await learner.learn(second, {
       signal,
       onProgress: ({ step, loss: nats }) =>
-        progress.update(step, `${(nats / Math.LN2).toFixed(2)} bits/byte on the second text`),
+        progress.update(step, `${(nats / Math.LN2).toFixed(2)} bits/byte in what it learns from`),
     })
     const oldAfter = bitsPerByte(model, held[0]!, { length })
     const fresh = bitsPerByte(model, held[1]!, { length })

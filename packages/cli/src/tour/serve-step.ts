@@ -59,8 +59,9 @@ export async function serveStep(
     const progress = new Progress(way.label, { total: clients })
     const question = (prompt: string): Promise<ClientResult> =>
       ask(server.url, { model: 'tour', prompt, maxTokens }, signal)
-    // Compiles the code paths and faults the memory in, in another scope than the measured prompts.
-    await ask(server.url, { model: 'tour', prompt: 'warm up', maxTokens: 4 }, signal)
+    // Compiles the code paths and faults the memory in, on prompts that share nothing with the measured ones.
+    const warmUp = prompts.map((_, client) => `warm up ${client}`)
+    await Promise.all(warmUp.map((prompt) => ask(server.url, { model: 'tour', prompt, maxTokens }, signal)))
     let done = 0
     const counted = async (prompt: string): Promise<ClientResult> => {
       const result = await question(prompt)

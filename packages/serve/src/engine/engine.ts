@@ -33,7 +33,9 @@ export class Engine implements AsyncDisposable {
   private constructor(worker: Worker, model: ModelInfo) {
     this.#worker = worker
     this.model = model
-    worker.on('message', (message: FromWorker) => this.#receive(message))
+    worker.on('message', (messages: readonly FromWorker[]) => {
+      for (const message of messages) this.#receive(message)
+    })
     worker.on('error', (cause) => this.#fail(cause))
     this.#exited = new Promise((resolve) => {
       worker.once('exit', (status) => {
@@ -164,10 +166,10 @@ function firstMessage(worker: Worker): Promise<ModelInfo> {
         }),
       )
     }
-    const onMessage = (message: FromWorker): void => {
+    const onMessage = ([message]: readonly FromWorker[]): void => {
       settle()
-      if (message.type === 'ready') resolve(message.model)
-      else if (message.type === 'failed') reject(fromPlain(message.error))
+      if (message?.type === 'ready') resolve(message.model)
+      else if (message?.type === 'failed') reject(fromPlain(message.error))
     }
     const onError = (error: Error): void => died(error.message, error)
     const onExit = (status: number): void => died(`exit status ${status}`)

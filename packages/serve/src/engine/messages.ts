@@ -57,6 +57,7 @@ export type ToWorker =
   | { readonly type: 'stats'; readonly id: number }
   | { readonly type: 'drain'; readonly timeoutMs: number }
 
+/** They come in lists: all that one step said. */
 export type FromWorker =
   | { readonly type: 'ready'; readonly model: ModelInfo }
   | { readonly type: 'failed'; readonly error: PlainError }

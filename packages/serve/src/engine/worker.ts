@@ -9,7 +9,17 @@ import { toPlain } from './plain-error.js'
 
 /** The engine's thread: the model, its cache and the scheduler live here, and nothing else. */
 const port = parentPort!
-const post = (message: FromWorker): void => port.postMessage(message)
+let outbox: FromWorker[] = []
+/** Sends the message with all the others of this step: one wake-up of the other thread, not one per token. */
+const post = (message: FromWorker): void => {
+  // Runs when every promise that the step settled has been followed.
+  if (outbox.length === 0) process.nextTick(flush)
+  outbox.push(message)
+}
+const flush = (): void => {
+  port.postMessage(outbox)
+  outbox = []
+}
 const options = workerData as EngineOptions
 
 interface Loaded {

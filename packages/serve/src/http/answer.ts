@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { Context } from 'hono'
-import { streamSSE } from 'hono/streaming'
 import { BioError } from '@bio/errors'
 import type { Completion, CompletionEnd, Piece } from './completion.js'
 import { errorEvent } from './errors.js'
+import { eventStream } from './event-stream.js'
 import { usage } from './usage.js'
 
 /** How one endpoint dresses the same completion. */
@@ -87,42 +87,38 @@ export async function answerWhole(
 }
 
 /** Pieces as server-sent events, then the finish reason, the usage if asked for, and `[DONE]`. */
-export function answerStream(
-  context: Context,
-  completion: Completion,
-  options: AnswerOptions,
-  abort: () => void,
-): Response {
+export function answerStream(completion: Completion, options: AnswerOptions, abort: () => void): Response {
+  return eventStream(streamEvents(completion, options), abort)
+}
+
+async function* streamEvents(completion: Completion, options: AnswerOptions): AsyncGenerator<string> {
   const { dress, includeUsage } = options
   const shared = head(options, dress.chunkObject)
-  return streamSSE(context, async (stream) => {
-    stream.onAbort(abort)
-    const send = (choices: readonly Record<string, unknown>[], extra = {}): Promise<void> =>
-      stream.writeSSE({ data: JSON.stringify({ ...shared, choices, ...extra }) })
-    const choice = (
-      { text, tokenIds }: Piece,
-      first: boolean,
-      reason: string | null = null,
-    ): Record<string, unknown> => ({
-      index: 0,
-      ...dress.piece(text, first),
-      ...tokens(options, tokenIds),
-      finish_reason: reason,
-    })
-    try {
-      let first = true
-      for await (const piece of completion.pieces) {
-        if (piece.text === '' && !options.tokenIds) continue
-        await send([choice(piece, first)])
-        first = false
-      }
-      const end = await completion.end()
-      await send([choice({ text: '', tokenIds: [] }, first, finishReason(end))])
-      if (includeUsage) await send([], { usage: usage(end) })
-    } catch (error) {
-      // The status is out already: the error travels as an event, and the stream ends after it.
-      await stream.writeSSE({ data: errorEvent(error) })
-    }
-    await stream.writeSSE({ data: '[DONE]' })
+  const event = (choices: readonly Record<string, unknown>[], extra = {}): string =>
+    JSON.stringify({ ...shared, choices, ...extra })
+  const choice = (
+    { text, tokenIds }: Piece,
+    first: boolean,
+    reason: string | null = null,
+  ): Record<string, unknown> => ({
+    index: 0,
+    ...dress.piece(text, first),
+    ...tokens(options, tokenIds),
+    finish_reason: reason,
   })
+  try {
+    let first = true
+    for await (const piece of completion.pieces) {
+      if (piece.text === '' && !options.tokenIds) continue
+      yield event([choice(piece, first)])
+      first = false
+    }
+    const end = await completion.end()
+    yield event([choice({ text: '', tokenIds: [] }, first, finishReason(end))])
+    if (includeUsage) yield event([], { usage: usage(end) })
+  } catch (error) {
+    // The status is out already: the error travels as an event, and the stream ends after it.
+    yield errorEvent(error)
+  }
+  yield '[DONE]'
 }

@@ -80,7 +80,7 @@ export function createApp({ engine, tokenizer, modelName }: AppOptions): Hono {
       tokenIds: body.return_token_ids ?? false,
     }
     return body.stream === true
-      ? answerStream(context, observed, options, () => generation.abort())
+      ? answerStream(observed, options, () => generation.abort())
       : answerWhole(context, observed, options)
   }
 
