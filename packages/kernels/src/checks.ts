@@ -13,12 +13,12 @@ export function checkSize(operation: string, name: string, value: number, low = 
   refuse('ERR_BIO_SHAPE', operation, `${name}, a whole number of at least ${low}`, String(value))
 }
 
-/** An array of a type and exact length whose memory is there and this thread's own. */
+/** An array of a type, of an exact length where one is asked for, whose memory is there and this thread's own. */
 export function checkArray(
   operation: string,
   name: string,
   array: KernelArray,
-  length: number,
+  length?: number,
   type: { new (length: number): KernelArray; readonly name: string } = Float32Array,
 ): void {
   if (!(array instanceof type)) {
@@ -29,20 +29,18 @@ export function checkArray(
       (array as object | undefined)?.constructor.name ?? String(array),
     )
   }
-  // A detached array reports length 0 and byteOffset 0; a length-tracking one over a shrunk buffer likewise.
-  if (array.length !== length) {
-    const gone =
-      array.byteLength === 0 && array.buffer.byteLength === 0 && length > 0 && isDetached(array.buffer)
-    if (gone)
-      refuse(
-        'ERR_BIO_BUFFER',
-        operation,
-        `${name} with its memory`,
-        'a detached buffer',
-        'It was transferred to another thread.',
-      )
-    refuse('ERR_BIO_SHAPE', operation, `${name} of ${length} values`, `${array.length} values`)
+  // A detached array reports a length of 0.
+  if (array.length === 0 && array.buffer.byteLength === 0 && isDetached(array.buffer)) {
+    refuse(
+      'ERR_BIO_BUFFER',
+      operation,
+      `${name} with its memory`,
+      'a detached buffer',
+      'It was transferred to another thread.',
+    )
   }
+  if (length !== undefined && array.length !== length)
+    refuse('ERR_BIO_SHAPE', operation, `${name} of ${length} values`, `${array.length} values`)
   if (array.buffer instanceof ArrayBuffer) return
   refuse(
     'ERR_BIO_BUFFER',
@@ -136,6 +134,12 @@ export function checkOffsets(
     last = offsets[i]!
   }
   if (last !== rows) refuse('ERR_BIO_INDEX', operation, `offsets that end at ${rows} rows`, String(last))
+}
+
+/** No value is NaN or infinite: a sum in f64 of f32 values is finite then, and only then. */
+export function checkFinite(operation: string, name: string, sum: number): void {
+  if (Number.isFinite(sum)) return
+  refuse('ERR_BIO_VALUE', operation, `${name} of finite values`, 'NaN or infinity among them')
 }
 
 /** A number that is finite, and above or at least a bound. */

@@ -10,7 +10,7 @@
  * - Bad input throws a `BioError` before anything is written: ERR_BIO_SHAPE (lengths, negative or fractional sizes),
  *   ERR_BIO_OVERLAP (an output shares memory with another argument where that is not allowed), ERR_BIO_BUFFER (detached or
  *   SharedArrayBuffer-backed), ERR_BIO_INDEX (an id, target, slot or block out of range), ERR_BIO_VALUE (NaN or infinite
- *   scales, epsilon ≤ 0, …), ERR_BIO_DISPOSED (a packed matrix after `dispose`).
+ *   scales or values to quantize, epsilon ≤ 0, …), ERR_BIO_DISPOSED (a packed matrix after `dispose`).
  */
 export interface Kernels {
   readonly backend: 'native' | 'typescript'

@@ -59,7 +59,7 @@ export function checkedAttention(backend: Backend): AttentionKernels {
       checkSize('rotary', 'headDim', headDim, 2)
       checkOneOf('rotary', 'headDim % 2', headDim % 2, [0])
       checkNumber('rotary', 'theta', theta, { above: 0 })
-      checkArray('rotary', 'positions', positions, positions.length, Int32Array)
+      checkArray('rotary', 'positions', positions, undefined, Int32Array)
       checkArray('rotary', 'x', x, positions.length * heads * headDim)
       checkArray('rotary', 'out', out, x.length)
       checkInPlace('rotary', out, x)
@@ -90,7 +90,7 @@ export function checkedAttention(backend: Backend): AttentionKernels {
     },
     pagedWrite(pages, rows, slots, options) {
       const slotCount = checkPages('pagedWrite', 'pages', pages, options)
-      checkArray('pagedWrite', 'slots', slots, slots.length, Int32Array)
+      checkArray('pagedWrite', 'slots', slots, undefined, Int32Array)
       checkArray('pagedWrite', 'rows', rows, slots.length * options.kvHeads * options.headDim)
       checkApart('pagedWrite', pages, [rows])
       checkIndices('pagedWrite', 'slots', slots, slotCount)

@@ -27,14 +27,14 @@ export function checkedElementwise(backend: Backend): ElementwiseKernels {
   return {
     activate(out, x, kind) {
       checkOneOf('activate', 'kind', kind, kinds)
-      checkArray('activate', 'x', x, x.length)
+      checkArray('activate', 'x', x)
       checkArray('activate', 'out', out, x.length)
       checkInPlace('activate', out, x)
       backend.activate(out, x, kind)
     },
     activateBackward(dx, dy, x, kind) {
       checkOneOf('activateBackward', 'kind', kind, kinds)
-      checkArray('activateBackward', 'x', x, x.length)
+      checkArray('activateBackward', 'x', x)
       checkArray('activateBackward', 'dx', dx, x.length)
       checkArray('activateBackward', 'dy', dy, x.length)
       checkInPlace('activateBackward', dx, dy)
@@ -69,33 +69,33 @@ export function checkedElementwise(backend: Backend): ElementwiseKernels {
       backend.multiply(out, a, b)
     },
     scale(out, a, factor) {
-      checkArray('scale', 'a', a, a.length)
+      checkArray('scale', 'a', a)
       checkArray('scale', 'out', out, a.length)
       checkInPlace('scale', out, a)
       backend.scale(out, a, factor)
     },
     addScaled(out, a, factor) {
-      checkArray('addScaled', 'a', a, a.length)
+      checkArray('addScaled', 'a', a)
       checkArray('addScaled', 'out', out, a.length)
       checkInPlace('addScaled', out, a)
       backend.addScaled(out, a, factor)
     },
     sum(x) {
-      checkArray('sum', 'x', x, x.length)
+      checkArray('sum', 'x', x)
       return backend.sum(x)
     },
     sumOfSquares(x) {
-      checkArray('sumOfSquares', 'x', x, x.length)
+      checkArray('sumOfSquares', 'x', x)
       return backend.sumOfSquares(x)
     },
     toBf16(out, x) {
-      checkArray('toBf16', 'x', x, x.length)
+      checkArray('toBf16', 'x', x)
       checkArray('toBf16', 'out', out, x.length, Uint16Array)
       checkApart('toBf16', out, [x])
       backend.toBf16(out, x)
     },
     fromBf16(out, x) {
-      checkArray('fromBf16', 'x', x, x.length, Uint16Array)
+      checkArray('fromBf16', 'x', x, undefined, Uint16Array)
       checkArray('fromBf16', 'out', out, x.length)
       checkApart('fromBf16', out, [x])
       backend.fromBf16(out, x)
@@ -123,7 +123,7 @@ export function checkedElementwise(backend: Backend): ElementwiseKernels {
       const { learningRate, momentum, weightDecay } = options
       for (const [name, value] of Object.entries({ learningRate, momentum, weightDecay }))
         checkNumber('sgd', name, value, { low: 0 })
-      checkArray('sgd', 'parameter', parameter, parameter.length)
+      checkArray('sgd', 'parameter', parameter)
       checkArray('sgd', 'gradient', gradient, parameter.length)
       if (velocity !== undefined || momentum > 0) checkArray('sgd', 'velocity', velocity!, parameter.length)
       checkApart('sgd', parameter, [gradient, velocity])
@@ -134,7 +134,7 @@ export function checkedElementwise(backend: Backend): ElementwiseKernels {
 }
 
 function checkTwo(operation: string, out: Float32Array, a: Float32Array, b: Float32Array): void {
-  checkArray(operation, 'a', a, a.length)
+  checkArray(operation, 'a', a)
   checkArray(operation, 'b', b, a.length)
   checkArray(operation, 'out', out, a.length)
   checkInPlace(operation, out, a)

@@ -1,5 +1,5 @@
 import type { Backend } from '../backend.js'
-import { checkApart, checkArray, checkOffsets, checkOneOf, checkSize } from '../checks.js'
+import { checkApart, checkArray, checkFinite, checkOffsets, checkOneOf, checkSize } from '../checks.js'
 import type { Kernels } from '../interface.js'
 
 type MatrixKernels = Pick<
@@ -73,6 +73,7 @@ export function checkedMatrix(backend: Backend): MatrixKernels {
         checkOneOf('pack', `columns % ${groupSize}`, columns % groupSize, [0])
       }
       checkArray('pack', 'weights', weights, experts * rows * columns)
+      if (dtype === 'int8' || dtype === 'int4') checkFinite('pack', 'weights', backend.sum(weights))
       return backend.pack(weights, options)
     },
     unpack(out, packed) {

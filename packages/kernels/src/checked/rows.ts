@@ -29,7 +29,7 @@ export function checkedRows(backend: Backend): RowKernels {
   return {
     gatherRows(out, source, index, options) {
       checkSize('gatherRows', 'columns', options.columns, 1)
-      checkArray('gatherRows', 'index', index, index.length, Int32Array)
+      checkArray('gatherRows', 'index', index, undefined, Int32Array)
       const rows = Math.floor(source.length / options.columns)
       checkArray('gatherRows', 'source', source, rows * options.columns)
       checkArray('gatherRows', 'out', out, index.length * options.columns)
@@ -40,7 +40,7 @@ export function checkedRows(backend: Backend): RowKernels {
     scatterAddRows(out, x, index, options) {
       const { columns, scales } = options
       checkSize('scatterAddRows', 'columns', columns, 1)
-      checkArray('scatterAddRows', 'index', index, index.length, Int32Array)
+      checkArray('scatterAddRows', 'index', index, undefined, Int32Array)
       const rows = Math.floor(out.length / columns)
       checkArray('scatterAddRows', 'out', out, rows * columns)
       checkArray('scatterAddRows', 'x', x, index.length * columns)
