@@ -15,7 +15,8 @@ function run({ name }: Call, args: readonly unknown[]): unknown {
 
 /** Every array of a call with the way to put another in its place: an argument, or a field of the last one. */
 function arrays(call: Call): { array: Arrays; put: (value: unknown) => unknown[] }[] {
-  const options = call.args.at(-1) as Record<string, unknown>
+  const last = call.args.length - 1
+  const options = call.args[last] as Record<string, unknown>
   const fields = isArray(options) || typeof options !== 'object' ? [] : Object.entries(options)
   return [
     ...call.args.flatMap((array, index) =>
@@ -23,7 +24,7 @@ function arrays(call: Call): { array: Arrays; put: (value: unknown) => unknown[]
     ),
     ...fields.flatMap(([key, array]) =>
       isArray(array)
-        ? [{ array, put: (value: unknown) => call.args.with(-1, { ...options, [key]: value }) }]
+        ? [{ array, put: (value: unknown) => call.args.with(last, { ...options, [key]: value }) }]
         : [],
     ),
   ]
@@ -165,7 +166,7 @@ test.each([
   ['quantizeInt4', { groupSize: 5 }, 'ERR_BIO_VALUE'],
 ] as const)('%s refuses %o', (name, change, code) => {
   const { args } = call(name)
-  expectRefused(call(name), args.with(-1, { ...(args.at(-1) as object), ...change }), [code])
+  expectRefused(call(name), args.with(args.length - 1, { ...(args.at(-1) as object), ...change }), [code])
 })
 
 test('a disposed matrix, and one of another backend, are refused', () => {

@@ -1,0 +1,263 @@
+import fc from 'fast-check'
+import { afterEach, describe, expect, test } from 'vitest'
+import type { Isa, Kernels } from '../interface.js'
+import { Source } from '../testing/source.js'
+import { createTypeScriptKernels } from '../typescript.js'
+import type { Binding } from './binding.js'
+import { loadNativeKernels } from './kernels.js'
+import { loadBinding } from './load.js'
+
+let native: Kernels | undefined
+let binding: Binding | undefined
+try {
+  native = loadNativeKernels()
+  binding = loadBinding()
+} catch (error) {
+  console.log(`skipped: same bits of the native kernels (${(error as Error).message})`)
+}
+
+const tiers = (['scalar', 'avx2', 'avx512', 'avx512-bf16', 'neon'] as Isa[]).filter((isa) =>
+  binding?.limitIsaForTest(isa),
+)
+const threads = native?.threads ?? 1
+afterEach(() => {
+  binding?.limitIsaForTest('')
+  native?.setThreads(threads)
+})
+
+/** Rows of a batch: `rows` of them in all, of which those from `first` on are computed alone or as a smaller batch. */
+interface Part {
+  readonly rows: number
+  readonly first: number
+  readonly count: number
+}
+
+/** Computes a batch of rows [first, first + count) of the same arguments; every other argument is drawn from the source. */
+type RowKernel = (
+  kernels: Kernels,
+  source: Source,
+  shape: { rows: number; n: number; k: number },
+) => (part: Part) => Float32Array
+
+const slice = (x: Float32Array, { first, count }: Part, columns: number): Float32Array =>
+  x.slice(first * columns, (first + count) * columns)
+
+const packedKernels = (['f32', 'bf16', 'int8', 'int4'] as const).flatMap((dtype) => {
+  const groups = dtype === 'int4' ? ([32, 128] as const) : ([undefined] as const)
+  return groups.map((groupSize): [string, RowKernel] => [
+    `matmulPacked ${dtype}${groupSize === undefined ? '' : ` in groups of ${groupSize}`}`,
+    (kernels, source, { rows, n, k }) => {
+      const columns = groupSize === undefined ? k : groupSize * (1 + (k % 3))
+      const x = source.floats(rows * columns)
+      const bias = source.floats(n)
+      const packed = kernels.pack(source.floats(n * columns), {
+        dtype,
+        rows: n,
+        columns,
+        ...(groupSize === undefined ? {} : { groupSize }),
+      })
+      return (part) => {
+        const out = new Float32Array(part.count * n)
+        kernels.matmulPacked(out, slice(x, part, columns), packed, { m: part.count, bias })
+        return out
+      }
+    },
+  ])
+})
+
+/** Inference kernels whose rows must not know their neighbours. */
+const rowKernels: readonly [string, RowKernel][] = [
+  [
+    'matmul',
+    (kernels, source, { rows, n, k }) => {
+      const [x, weights] = [source.floats(rows * k), source.floats(n * k)]
+      return (part) => {
+        const out = new Float32Array(part.count * n)
+        kernels.matmul(out, slice(x, part, k), weights, { m: part.count, n, k, transposeB: true })
+        return out
+      }
+    },
+  ],
+  ...packedKernels,
+  [
+    'rmsNorm',
+    (kernels, source, { rows, k }) => {
+      const [x, weight] = [source.floats(rows * k), source.floats(k)]
+      return (part) => {
+        const [out, inverse] = [new Float32Array(part.count * k), new Float32Array(part.count)]
+        kernels.rmsNorm(out, inverse, slice(x, part, k), weight, {
+          rows: part.count,
+          columns: k,
+          epsilon: 1e-5,
+        })
+        return out
+      }
+    },
+  ],
+  [
+    'softmax',
+    (kernels, source, { rows, k }) => {
+      const x = source.floats(rows * k, 5)
+      return (part) => {
+        const out = slice(x, part, k)
+        kernels.softmax(out, out, { rows: part.count, columns: k })
+        return out
+      }
+    },
+  ],
+  [
+    'swiglu',
+    (kernels, source, { rows, k }) => {
+      const gateUp = source.floats(rows * 2 * k, 4)
+      return (part) => {
+        const out = new Float32Array(part.count * k)
+        kernels.swiglu(out, slice(gateUp, part, 2 * k), { rows: part.count, hidden: k })
+        return out
+      }
+    },
+  ],
+]
+
+const shapes = fc.record({
+  rows: fc.integer({ min: 1, max: 40 }),
+  n: fc.integer({ min: 1, max: 150 }),
+  k: fc.integer({ min: 1, max: 600 }),
+})
+const cut = fc.tuple(fc.nat(), fc.nat())
+
+describe.skipIf(native === undefined).each(tiers)('on %s', (isa) => {
+  test.each(rowKernels)('%s: a row has the same bits alone, in any batch and with any threads', (_, kernel) => {
+    fc.assert(
+      fc.property(fc.nat(), shapes, cut, (seed, shape, [from, length]) => {
+        binding!.limitIsaForTest(isa)
+        native!.setThreads(threads)
+        const { rows } = shape
+        const compute = kernel(native!, new Source(seed), shape)
+        const whole = compute({ rows, first: 0, count: rows })
+        const first = from % rows
+        const count = 1 + (length % (rows - first))
+        native!.setThreads(1 + (length % threads))
+        const width = whole.length / rows
+        const part = compute({ rows, first, count })
+        expect(bits(part)).toEqual(bits(whole.subarray(first * width, (first + count) * width)))
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  test.each(['f32', 'bf16', 'int8', 'int4'] as const)(
+    'experts %s: a row has the bits of its expert alone',
+    (dtype) => {
+      fc.assert(
+        fc.property(fc.nat(), shapes, (seed, { rows, n, k }) => {
+          binding!.limitIsaForTest(isa)
+          const source = new Source(seed)
+          const columns = dtype === 'int4' ? 32 * (1 + (k % 5)) : k
+          const { offsets, experts } = source.offsets(rows)
+          const [x, weights] = [source.floats(rows * columns), source.floats(experts * n * columns)]
+          const format = { dtype, rows: n, columns }
+          using packed = native!.pack(weights, { ...format, experts })
+          const out = new Float32Array(rows * n)
+          native!.groupedMatmulPacked(out, x, packed, { offsets })
+          for (let expert = 0; expert < experts; expert++) {
+            const [first, end] = [offsets[expert]!, offsets[expert + 1]!]
+            using alone = native!.pack(
+              weights.slice(expert * n * columns, (expert + 1) * n * columns),
+              format,
+            )
+            for (let row = first; row < end; row++) {
+              const one = new Float32Array(n)
+              native!.matmulPacked(one, x.slice(row * columns, (row + 1) * columns), alone, { m: 1 })
+              expect(bits(one)).toEqual(bits(out.subarray(row * n, (row + 1) * n)))
+            }
+          }
+        }),
+        { numRuns: 25 },
+      )
+    },
+  )
+
+  test('pagedAttention: a token has the same bits in any batch, any chunking and any order of pages', () => {
+    fc.assert(
+      fc.property(fc.nat(), fc.integer({ min: 1, max: 90 }), fc.nat(4), fc.nat(3), (seed, length, a, b) => {
+        binding!.limitIsaForTest(isa)
+        const source = new Source(seed)
+        const [kvHeads, blockTokens, headDim] = [1 + (a % 2), 1 + b * 5, 4 + 4 * a]
+        const heads = kvHeads * (1 + (b % 3))
+        const shape = { kvHeads, blockTokens, headDim }
+        const maxBlocks = Math.ceil(length / blockTokens)
+        const blocks = 2 * maxBlocks
+        const width = kvHeads * headDim
+        const [keys, values, q] = [
+          source.floats(length * width),
+          source.floats(length * width),
+          source.floats(length * heads * headDim),
+        ]
+        /** Writes the sequence into the blocks of a table, then attends for tokens [first, end) as one batch. */
+        const attend = (table: Int32Array, first: number, end: number): Float32Array => {
+          const size = blocks * blockTokens * width
+          const [keyPages, valuePages] = [new Float32Array(size).fill(NaN), new Float32Array(size).fill(NaN)]
+          const slots = Int32Array.from(
+            { length },
+            (_, i) => table[Math.floor(i / blockTokens)]! * blockTokens + (i % blockTokens),
+          )
+          native!.pagedWrite(keyPages, keys, slots, shape)
+          native!.pagedWrite(valuePages, values, slots, shape)
+          const out = new Float32Array((end - first) * heads * headDim)
+          native!.pagedAttention(
+            out,
+            q.slice(first * heads * headDim, end * heads * headDim),
+            keyPages,
+            valuePages,
+            {
+              ...shape,
+              heads,
+              maxBlocks,
+              sequences: new Int32Array(end - first),
+              positions: Int32Array.from({ length: end - first }, (_, i) => first + i),
+              blockTables: table,
+            },
+          )
+          return out
+        }
+        const inOrder = Int32Array.from({ length: maxBlocks }, (_, i) => i)
+        const shuffled = inOrder.map((i) => blocks - 1 - i * 2)
+        const whole = attend(inOrder, 0, length)
+        const first = seed % length
+        const end = first + 1 + (a % (length - first))
+        expect(bits(attend(shuffled, first, end))).toEqual(
+          bits(whole.subarray(first * heads * headDim, end * heads * headDim)),
+        )
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  test('int8 and int4 sums are those of the TypeScript kernels: the results differ by the scales alone', () => {
+    const typescript = createTypeScriptKernels()
+    fc.assert(
+      fc.property(fc.nat(), fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 6 }), (seed, n, groups) => {
+        binding!.limitIsaForTest(isa)
+        const columns = 32 * groups
+        // Whole numbers up to 127 with 127 among them: every scale is 1, so the results are the integer sums.
+        const whole = (length: number, top: number): Float32Array => {
+          const x = new Source(seed + top).integers(length, 2 * top + 1)
+          return Float32Array.from(x, (value, i) => (i % columns === 0 ? top : value - top))
+        }
+        const [weights, x] = [whole(n * columns, 127), whole(columns, 127)]
+        const options = { dtype: 'int8', rows: n, columns } as const
+        const [a, b] = [new Float32Array(n), new Float32Array(n)]
+        native!.matmulPacked(a, x, native!.pack(weights, options), { m: 1 })
+        typescript.matmulPacked(b, x, typescript.pack(weights, options), { m: 1 })
+        expect(bits(a)).toEqual(bits(b))
+        const exact = Array.from({ length: n }, (_, row) =>
+          x.reduce((sum, value, i) => sum + value * weights[row * columns + i]!, 0),
+        )
+        expect(Array.from(a)).toEqual(exact)
+      }),
+      { numRuns: 40 },
+    )
+  })
+})
+
+const bits = (x: Float32Array): Uint32Array => new Uint32Array(x.slice().buffer)
