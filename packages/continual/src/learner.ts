@@ -53,6 +53,8 @@ export class Learner<Model extends Module> {
   readonly #optimizer: Optimizer
   readonly #strategies: readonly Strategy[]
   readonly #options: LearnerOptions<Model>
+  readonly #order: Rng
+  /** The strategies' own: what they draw does not change the order of the items. */
   readonly #rng: Rng
   readonly #loss: (model: Model, batch: Batch) => Tensor
 
@@ -74,7 +76,8 @@ export class Learner<Model extends Module> {
     this.#optimizer = optimizer
     this.#strategies = strategies
     this.#options = options
-    this.#rng = options.rng ?? new Rng(0)
+    this.#order = options.rng ?? new Rng(0)
+    this.#rng = this.#order.fork(1)
     this.#loss = options.loss ?? ((current, { x, y }) => crossEntropy(classify(current, x), y))
   }
 
@@ -97,6 +100,7 @@ export class Learner<Model extends Module> {
     const window = meter?.begin(`learn ${task.name}`)
     const start = performance.now()
     let samples = 0
+    let joules: number | null = null
     let order: Int32Array = new Int32Array(0)
     this.model.train()
     try {
@@ -105,7 +109,7 @@ export class Learner<Model extends Module> {
         if (step % 8 === 0) await new Promise((turn) => setImmediate(turn))
         signal?.throwIfAborted()
         const at = (step % perEpoch) * batchSize
-        if (at === 0) order = this.#rng.permutation(task.train.size)
+        if (at === 0) order = this.#order.permutation(task.train.size)
         const { loss, size } = this.#step(batchOf(task.train, order.subarray(at, at + batchSize)), {
           task,
           step,
@@ -117,13 +121,9 @@ export class Learner<Model extends Module> {
       for (const strategy of this.#strategies) strategy.afterTask?.(task, context)
     } finally {
       this.model.eval()
+      joules = window?.end().joules ?? null
     }
-    return {
-      seconds: (performance.now() - start) / 1000,
-      samples,
-      steps,
-      joules: window?.end().joules ?? null,
-    }
+    return { seconds: (performance.now() - start) / 1000, samples, steps, joules }
   }
 
   /** Counts a task as learnt before: strategies see its items and its end, the model stays as it is. */

@@ -79,7 +79,7 @@ export class LearningResult {
   toString(): string {
     const width = Math.max(8, ...this.names.map((name) => name.length + 2))
     const row = (label: string, cells: readonly string[]): string =>
-      label.padEnd(width) + cells.map((cell) => cell.padStart(width)).join('')
+      label.padEnd(Math.max('untrained'.length, width)) + cells.map((cell) => cell.padStart(width)).join('')
     const rows = this.accuracy.map((scores, index) =>
       row(
         index === 0 ? 'untrained' : `+ ${this.names[index - 1]}`,

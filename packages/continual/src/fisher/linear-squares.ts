@@ -1,5 +1,5 @@
 import { getKernels } from '@bio/kernels'
-import { Linear, observeLinear, type Tensor } from '@bio/tensor'
+import { Linear, observeLinear, type Module, type Tensor } from '@bio/tensor'
 import { batchOf, type Dataset } from '../data/dataset.js'
 import type { StrategyContext } from '../strategies/strategy.js'
 import { backwardPasses, type Diagonal, type FisherKind } from './diagonal.js'
@@ -31,21 +31,35 @@ export function linearSquares(
   for (const [, module] of context.model.namedModules()) {
     if (module instanceof Linear && module.bias !== undefined) biases.set(module.weight, module.bias)
   }
-  const shared = new Set<Tensor>()
+  const shared = tied(context.model)
   for (let from = 0; from < items.length; from += batchItems) {
     const chosen = items.subarray(from, from + batchItems)
     const seen = showBatch(context, data, chosen, kind)
     for (const [weight, { x, squares, shared: twice }] of seen) {
+      const bias = biases.get(weight)
       if (twice || shared.has(weight) || !diagonal.has(weight)) {
         shared.add(weight)
+        // What earlier batches added does not count: it will be done item by item, from nothing.
+        for (const tensor of [weight, bias]) {
+          if (tensor === undefined || !diagonal.has(tensor) || rest.has(tensor)) continue
+          diagonal.get(tensor)!.fill(0)
+          rest.add(tensor)
+        }
         continue
       }
-      addSquares(diagonal, { weight, bias: biases.get(weight), x, squares, rows: chosen.length })
+      addSquares(diagonal, { weight, bias, x, squares, rows: chosen.length })
       rest.delete(weight)
-      if (biases.has(weight)) rest.delete(biases.get(weight)!)
+      if (bias !== undefined) rest.delete(bias)
     }
   }
   return rest
+}
+
+/** Parameters that stand in more than one module: a layer that shows one sees only its own part of the gradient. */
+function tied(model: Module): Set<Tensor> {
+  const names = new Map<Tensor, number>()
+  for (const tensor of Object.values(model.stateDict())) names.set(tensor, (names.get(tensor) ?? 0) + 1)
+  return new Set([...names].filter(([, count]) => count > 1).map(([tensor]) => tensor))
 }
 
 function showBatch(
