@@ -16,6 +16,9 @@ pub fn square_accumulate(
     check_len("square_accumulate", "out", out.len(), checked_product("square_accumulate", &[n, k])?)?;
     check_len("square_accumulate", "dy", dy.len(), checked_product("square_accumulate", &[rows, n])?)?;
     check_len("square_accumulate", "x", x.len(), checked_product("square_accumulate", &[rows, k])?)?;
+    if rows == 0 {
+        return Ok(());
+    }
     let isa = isa::current();
     let out = Disjoint::new(out);
     for_ranges(n, k * rows, &|range| {

@@ -194,7 +194,7 @@ fn for_tasks(
     let mut tasks: Vec<(Span, std::ops::Range<usize>)> = Vec::new();
     let total: usize = spans.iter().map(|span| (span.end - span.start) * tiles * work_per_row_tile).sum();
     let wanted = (total / WORTH_A_TASK).clamp(1, 4 * crate::pool::threads());
-    for &span in spans {
+    for &span in spans.iter().filter(|span| span.start < span.end) {
         let rows = span.end - span.start;
         let share = (rows * tiles * work_per_row_tile * wanted).div_ceil(total.max(1)).max(1);
         let row_blocks = rows.div_ceil(ROWS);

@@ -1,0 +1,216 @@
+//! Attention against its formula in f64, its gradient against differences of that, pages against the plain form.
+
+mod common;
+
+use bio_kernels::attention::{
+    AttentionShape, PageShape, PagedQueries, attention, attention_backward, paged_attention, paged_write,
+};
+use bio_kernels::pool;
+use bio_kernels::rotary::{Rotary, rotary};
+use common::{Noise, assert_close, bits, gradient, on_every_tier, wide};
+use proptest::prelude::*;
+
+/// softmax(q·kᵀ·scale)·v per head, and the logarithms of its sums.
+fn truth(q: &[f64], k: &[f64], v: &[f64], s: AttentionShape) -> (Vec<f64>, Vec<f64>) {
+    let at = |b: usize, t: usize, h: usize, heads: usize| ((b * s.length + t) * heads + h) * s.head_dim;
+    let mut out = vec![0.0; s.batch * s.length * s.heads * s.head_dim];
+    let mut sums = vec![0.0; s.batch * s.heads * s.length];
+    for b in 0..s.batch {
+        for h in 0..s.heads {
+            let kv = h * s.kv_heads / s.heads;
+            for t in 0..s.length {
+                let seen = if s.causal { t + 1 } else { s.length };
+                let query = &q[at(b, t, h, s.heads)..][..s.head_dim];
+                let scores: Vec<f64> = (0..seen)
+                    .map(|j| {
+                        let key = &k[at(b, j, kv, s.kv_heads)..][..s.head_dim];
+                        query.iter().zip(key).map(|(a, b)| a * b).sum::<f64>() * f64::from(s.scale)
+                    })
+                    .collect();
+                let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let total: f64 = scores.iter().map(|score| (score - most).exp()).sum();
+                sums[(b * s.heads + h) * s.length + t] = most + total.ln();
+                for (j, score) in scores.iter().enumerate() {
+                    let weight = (score - most).exp() / total;
+                    for d in 0..s.head_dim {
+                        out[at(b, t, h, s.heads) + d] += weight * v[at(b, j, kv, s.kv_heads) + d];
+                    }
+                }
+            }
+        }
+    }
+    (out, sums)
+}
+
+fn shapes(longest: usize) -> impl Strategy<Value = AttentionShape> {
+    (1usize..3, 1..longest, 1usize..3, 1usize..4, 1usize..13, any::<bool>()).prop_map(
+        |(batch, length, kv_heads, group, half, causal)| AttentionShape {
+            batch,
+            length,
+            heads: kv_heads * group,
+            kv_heads,
+            head_dim: 2 * half,
+            causal,
+            scale: 0.4,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(common::cases(40))]
+
+    #[test]
+    fn attention_is_its_formula(seed: u64, s in shapes(40)) {
+        let mut noise = Noise(seed);
+        let (queries, keys) = (s.batch * s.length * s.heads * s.head_dim, s.batch * s.length * s.kv_heads * s.head_dim);
+        let (q, k, v) = (noise.floats(queries, 2.0), noise.floats(keys, 2.0), noise.floats(keys, 1.0));
+        let (truth, sums) = truth(&wide(&q), &wide(&k), &wide(&v), s);
+        on_every_tier(|tier| {
+            let (mut out, mut log_sum_exp) = (vec![f32::NAN; queries], vec![f32::NAN; sums.len()]);
+            attention(&mut out, &mut log_sum_exp, &q, &k, &v, s).unwrap();
+            assert_close(tier, &out, &truth, s.length + s.head_dim, 2e-6);
+            assert_close(tier, &log_sum_exp, &sums, s.head_dim, 1e-6);
+        });
+    }
+
+    #[test]
+    fn its_gradients_are_the_differences_of_the_formula(seed: u64, s in shapes(7)) {
+        let mut noise = Noise(seed);
+        let (queries, keys) = (s.batch * s.length * s.heads * s.head_dim, s.batch * s.length * s.kv_heads * s.head_dim);
+        let (q, k, v) = (noise.floats(queries, 1.0), noise.floats(keys, 1.0), noise.floats(keys, 1.0));
+        let d_out = noise.floats(queries, 1.0);
+        let (q64, k64, v64, d64) = (wide(&q), wide(&k), wide(&v), wide(&d_out));
+        let truths = [
+            gradient(&q64, &d64, |q| truth(q, &k64, &v64, s).0),
+            gradient(&k64, &d64, |k| truth(&q64, k, &v64, s).0),
+            gradient(&v64, &d64, |v| truth(&q64, &k64, v, s).0),
+        ];
+        on_every_tier(|tier| {
+            let (mut out, mut sums) = (vec![0.0; queries], vec![0.0; s.batch * s.heads * s.length]);
+            attention(&mut out, &mut sums, &q, &k, &v, s).unwrap();
+            let (mut dq, mut dk, mut dv) = (vec![f32::NAN; queries], vec![f32::NAN; keys], vec![f32::NAN; keys]);
+            attention_backward(&mut dq, &mut dk, &mut dv, &d_out, &q, &k, &v, &out, &sums, s).unwrap();
+            for (found, truth) in [&dq, &dk, &dv].into_iter().zip(&truths) {
+                assert_close(tier, found, truth, s.length * s.head_dim, 4e-6);
+            }
+        });
+    }
+
+    /// One sequence in shuffled pages, in chunks, among another sequence's queries: the plain form's result, and one set of bits.
+    #[test]
+    fn pages_hold_what_the_plain_form_reads(
+        seed: u64, mut s in shapes(70), block_tokens in 1usize..20, cut: prop::sample::Index, threads in 1usize..4,
+    ) {
+        s = AttentionShape { batch: 1, causal: true, ..s };
+        let mut noise = Noise(seed);
+        let (width, key_width) = (s.heads * s.head_dim, s.kv_heads * s.head_dim);
+        let q = noise.floats(s.length * width, 2.0);
+        let (k, v) = (noise.floats(s.length * key_width, 2.0), noise.floats(s.length * key_width, 1.0));
+        let (truth, _) = truth(&wide(&q), &wide(&k), &wide(&v), s);
+        let pages = PageShape { kv_heads: s.kv_heads, head_dim: s.head_dim, block_tokens };
+        let max_blocks = s.length.div_ceil(block_tokens);
+        let blocks = 2 * max_blocks + 1;
+        let mut table: Vec<i32> = (0..blocks as i32).collect();
+        for i in (1..blocks).rev() {
+            table.swap(i, (noise.next() * (i + 1) as f64) as usize);
+        }
+        let (ours, theirs) = (table[..max_blocks].to_vec(), table[max_blocks..2 * max_blocks].to_vec());
+        let slots: Vec<i32> = (0..s.length)
+            .map(|t| ours[t / block_tokens] * block_tokens as i32 + (t % block_tokens) as i32)
+            .collect();
+        let size = blocks * block_tokens * key_width;
+        let (mut keys, mut values) = (noise.floats(size, 1.0), noise.floats(size, 1.0));
+        paged_write(&mut keys, &k, &slots, pages).unwrap();
+        paged_write(&mut values, &v, &slots, pages).unwrap();
+        let tables = [ours, theirs].concat();
+        let run = |first: usize, end: usize, guests: usize| -> Vec<f32> {
+            let tokens = end - first + guests;
+            let sequences: Vec<i32> = (0..tokens).map(|t| i32::from(t >= end - first)).collect();
+            let positions: Vec<i32> = (0..tokens)
+                .map(|t| if t < end - first { first + t } else { t % s.length } as i32)
+                .collect();
+            let guest = vec![0.5; guests * width];
+            let queries = PagedQueries {
+                heads: s.heads,
+                sequences: &sequences,
+                positions: &positions,
+                block_tables: &tables,
+                max_blocks,
+                scale: s.scale,
+            };
+            let mut out = vec![f32::NAN; tokens * width];
+            let q = [&q[first * width..end * width], &guest].concat();
+            paged_attention(&mut out, &q, &keys, &values, queries, pages).unwrap();
+            out.truncate((end - first) * width);
+            out
+        };
+        on_every_tier(|tier| {
+            pool::set_threads(1);
+            let whole = run(0, s.length, 0);
+            assert_close(tier, &whole, &truth, s.length + s.head_dim, 2e-6);
+            pool::set_threads(threads);
+            let at = cut.index(s.length);
+            let parts = [run(0, at, 3), run(at, s.length, 1)].concat();
+            assert_eq!(bits(&parts), bits(&whole), "{tier}");
+        });
+    }
+
+    #[test]
+    fn rotary_turns_pairs_and_back(seed: u64, tokens in 0usize..20, heads in 1usize..4, half in 1usize..20, far in 1usize..100_000) {
+        let mut noise = Noise(seed);
+        let head_dim = 2 * half;
+        let (x, positions) = (noise.floats(tokens * heads * head_dim, 1.0), noise.integers(tokens, far));
+        let truth: Vec<f64> = (0..x.len())
+            .map(|at| {
+                let (i, head) = (at % head_dim, at - at % head_dim);
+                let pair = i % half;
+                let angle = f64::from(positions[at / (heads * head_dim)]) * 10_000f64.powf(-2.0 * pair as f64 / head_dim as f64);
+                let (a, b) = (f64::from(x[head + pair]), f64::from(x[head + pair + half]));
+                if i < half { a * angle.cos() - b * angle.sin() } else { b * angle.cos() + a * angle.sin() }
+            })
+            .collect();
+        on_every_tier(|tier| {
+            let options = Rotary { heads, head_dim, theta: 10_000.0, inverse: false };
+            let (mut out, mut back) = (vec![0.0; x.len()], vec![0.0; x.len()]);
+            rotary(&mut out, &x, &positions, options).unwrap();
+            assert_close(tier, &out, &truth, 4, 1e-6);
+            rotary(&mut back, &out, &positions, Rotary { inverse: true, ..options }).unwrap();
+            assert_close(tier, &back, &wide(&x), 4, 1e-6);
+        });
+    }
+}
+
+#[test]
+fn pages_that_are_not_there_are_refused_and_nothing_is_written() {
+    let pages = PageShape { kv_heads: 1, head_dim: 2, block_tokens: 2 };
+    let (mut memory, mut out) = ([7.0; 8], [7.0; 2]);
+    for slot in [4, -1] {
+        assert_eq!(paged_write(&mut memory, &[1.0; 2], &[slot], pages).unwrap_err().code, "ERR_BIO_INDEX");
+    }
+    assert!(paged_write(&mut memory, &[1.0; 3], &[0], pages).is_err());
+    assert_eq!(memory, [7.0; 8]);
+    let good = PagedQueries {
+        heads: 1,
+        sequences: &[0],
+        positions: &[1],
+        block_tables: &[1],
+        max_blocks: 1,
+        scale: 1.0,
+    };
+    for bad in [
+        PagedQueries { sequences: &[1], ..good },
+        PagedQueries { positions: &[2], ..good },
+        PagedQueries { positions: &[-1], ..good },
+        PagedQueries { block_tables: &[2], ..good },
+        PagedQueries { block_tables: &[-1], ..good },
+        PagedQueries { heads: 0, ..good },
+        PagedQueries { max_blocks: 0, ..good },
+    ] {
+        assert!(paged_attention(&mut out, &[1.0; 2], &memory, &memory, bad, pages).is_err(), "{bad:?}");
+    }
+    assert_eq!(out, [7.0; 2]);
+    let shape =
+        AttentionShape { batch: 1, length: 1, heads: 3, kv_heads: 2, head_dim: 2, causal: true, scale: 1.0 };
+    let error = attention(&mut [7.0; 6], &mut [7.0; 3], &[1.0; 6], &[1.0; 4], &[1.0; 4], shape).unwrap_err();
+    assert!(error.code.starts_with("ERR_BIO_"));
+}

@@ -1,0 +1,222 @@
+//! Packed weights: what they hold, what they multiply to, and that rows do not know their neighbours.
+
+mod common;
+
+use bio_kernels::packed::{PackedDtype, PackedMatrix, grouped_matmul_packed, matmul_packed};
+use bio_kernels::pool;
+use bio_kernels::quantize::{dequantize_int4, dequantize_int8, quantize_int4, quantize_int8};
+use common::{Noise, assert_close, bits, on_every_tier, wide};
+use proptest::prelude::*;
+
+fn dtypes() -> impl Strategy<Value = PackedDtype> {
+    prop_oneof![
+        Just(PackedDtype::F32),
+        Just(PackedDtype::Bf16),
+        Just(PackedDtype::Int8),
+        Just(PackedDtype::Int4 { group_size: 32 }),
+        Just(PackedDtype::Int4 { group_size: 128 }),
+    ]
+}
+
+/// A number of columns that the format allows.
+fn columns(dtype: PackedDtype, wish: usize) -> usize {
+    match dtype {
+        PackedDtype::Int4 { group_size } => group_size * (1 + wish % 4),
+        _ => wish,
+    }
+}
+
+/// x as the integer formats see it: int8 per row, or per group of int4.
+fn as_seen(x: &[f32], dtype: PackedDtype, columns: usize) -> Vec<f64> {
+    let group = match dtype {
+        PackedDtype::Int8 => columns,
+        PackedDtype::Int4 { group_size } => group_size,
+        _ => return wide(x),
+    };
+    let rows = x.len() / group;
+    let (mut values, mut scales, mut seen) = (vec![0; x.len()], vec![0.0; rows], vec![0.0; x.len()]);
+    quantize_int8(&mut values, &mut scales, x, rows, group).unwrap();
+    dequantize_int8(&mut seen, &values, &scales, rows, group).unwrap();
+    wide(&seen)
+}
+
+proptest! {
+    #![proptest_config(common::cases(48))]
+
+    #[test]
+    fn a_product_is_that_of_what_is_held(
+        seed: u64, dtype in dtypes(), m in 1usize..18, n in 1usize..70, wish in 1usize..200,
+    ) {
+        let k = columns(dtype, wish);
+        let mut noise = Noise(seed);
+        let (x, weights, bias) = (noise.floats(m * k, 1.0), noise.floats(n * k, 1.0), noise.floats(n, 1.0));
+        let packed = PackedMatrix::pack(&weights, dtype, 1, n, k).unwrap();
+        let mut held = vec![0.0; n * k];
+        packed.unpack(&mut held).unwrap();
+        let seen = as_seen(&x, dtype, k);
+        let truth: Vec<f64> = (0..m * n)
+            .map(|at| (at / n, at % n))
+            .map(|(i, j)| f64::from(bias[j]) + (0..k).map(|p| seen[i * k + p] * f64::from(held[j * k + p])).sum::<f64>())
+            .collect();
+        on_every_tier(|tier| {
+            let mut out = vec![f32::NAN; m * n];
+            matmul_packed(&mut out, &x, &packed, m, Some(&bias)).unwrap();
+            assert_close(&format!("{tier} {dtype:?}"), &out, &truth, k, 0.0);
+        });
+    }
+
+    #[test]
+    fn what_is_held_is_what_the_quantizers_say(seed: u64, dtype in dtypes(), rows in 1usize..40, wish in 1usize..150) {
+        let k = columns(dtype, wish);
+        let weights = Noise(seed).floats(rows * k, 3.0);
+        let (mut held, mut truth) = (vec![0.0; rows * k], vec![0.0; rows * k]);
+        PackedMatrix::pack(&weights, dtype, 1, rows, k).unwrap().unpack(&mut held).unwrap();
+        match dtype {
+            PackedDtype::F32 => truth.copy_from_slice(&weights),
+            PackedDtype::Bf16 => {
+                // Half a unit in the last of 8 bits.
+                for (held, weight) in held.iter().zip(&weights) {
+                    prop_assert!((held - weight).abs() <= weight.abs() / 256.0);
+                    prop_assert_eq!(held.to_bits() & 0xffff, 0);
+                }
+                return Ok(());
+            }
+            PackedDtype::Int8 => {
+                let (mut values, mut scales) = (vec![0; rows * k], vec![0.0; rows]);
+                quantize_int8(&mut values, &mut scales, &weights, rows, k).unwrap();
+                dequantize_int8(&mut truth, &values, &scales, rows, k).unwrap();
+            }
+            PackedDtype::Int4 { group_size } => {
+                let (mut nibbles, mut scales) = (vec![0; rows * k / 2], vec![0.0; rows * k / group_size]);
+                quantize_int4(&mut nibbles, &mut scales, &weights, rows, k, group_size).unwrap();
+                dequantize_int4(&mut truth, &nibbles, &scales, rows, k, group_size).unwrap();
+            }
+        }
+        prop_assert_eq!(bits(&held), bits(&truth));
+    }
+
+    #[test]
+    fn a_row_has_the_same_bits_alone_and_with_any_threads(
+        seed: u64, dtype in dtypes(), m in 1usize..40, n in 1usize..200, wish in 1usize..400,
+        pick: prop::sample::Index, threads in 1usize..4,
+    ) {
+        let k = columns(dtype, wish);
+        let mut noise = Noise(seed);
+        let (x, weights) = (noise.floats(m * k, 1.0), noise.floats(n * k, 1.0));
+        let packed = PackedMatrix::pack(&weights, dtype, 1, n, k).unwrap();
+        let row = pick.index(m);
+        on_every_tier(|tier| {
+            let (mut whole, mut alone) = (vec![0.0; m * n], vec![0.0; n]);
+            pool::set_threads(threads);
+            matmul_packed(&mut whole, &x, &packed, m, None).unwrap();
+            pool::set_threads(1);
+            matmul_packed(&mut alone, &x[row * k..(row + 1) * k], &packed, 1, None).unwrap();
+            assert_eq!(bits(&alone), bits(&whole[row * n..(row + 1) * n]), "{tier} {dtype:?}");
+        });
+    }
+
+    #[test]
+    fn an_expert_has_the_bits_that_it_has_alone(
+        seed: u64, dtype in dtypes(), rows in 0usize..40, experts in 1usize..6, n in 1usize..50, wish in 1usize..100,
+    ) {
+        let k = columns(dtype, wish);
+        let mut noise = Noise(seed);
+        let offsets = noise.offsets(rows, experts);
+        let (x, weights) = (noise.floats(rows * k, 1.0), noise.floats(experts * n * k, 1.0));
+        let all = PackedMatrix::pack(&weights, dtype, experts, n, k).unwrap();
+        on_every_tier(|tier| {
+            let mut out = vec![f32::NAN; rows * n];
+            grouped_matmul_packed(&mut out, &x, &all, &offsets).unwrap();
+            for e in 0..experts {
+                let (from, to) = (offsets[e] as usize, offsets[e + 1] as usize);
+                let one = PackedMatrix::pack(&weights[e * n * k..(e + 1) * n * k], dtype, 1, n, k).unwrap();
+                let mut alone = vec![0.0; (to - from) * n];
+                matmul_packed(&mut alone, &x[from * k..to * k], &one, to - from, None).unwrap();
+                assert_eq!(bits(&alone), bits(&out[from * n..to * n]), "{tier} {dtype:?}");
+            }
+        });
+    }
+
+    /// Whole numbers with scale 1 on both sides: the result is the integer sum itself, equal on every tier.
+    #[test]
+    fn integer_sums_are_exact_on_every_tier(seed: u64, n in 1usize..40, groups in 1usize..9) {
+        let k = 32 * groups;
+        let mut noise = Noise(seed);
+        let mut whole = |length: usize, every: usize| -> Vec<f32> {
+            let values = noise.integers(length, 255);
+            values.iter().enumerate().map(|(i, &v)| if i % every == 0 { 127.0 } else { v as f32 - 127.0 }).collect()
+        };
+        let (x, weights) = (whole(k, 32), whole(n * k, k));
+        let truth: Vec<f32> = (0..n)
+            .map(|j| (0..k).map(|p| (x[p] as i32) * (weights[j * k + p] as i32)).sum::<i32>() as f32)
+            .collect();
+        let packed = PackedMatrix::pack(&weights, PackedDtype::Int8, 1, n, k).unwrap();
+        on_every_tier(|tier| {
+            let mut out = vec![0.0; n];
+            matmul_packed(&mut out, &x, &packed, 1, None).unwrap();
+            assert_eq!(out, truth, "{tier}");
+        });
+    }
+
+    #[test]
+    fn int8_rounds_to_the_nearest_step_and_int4_errs_by_less_than_its_step(seed: u64, rows in 1usize..6, wish in 1usize..9) {
+        let k = 32 * wish;
+        let x = Noise(seed).floats(rows * k, 5.0);
+        let (mut values, mut scales, mut back) = (vec![0; rows * k], vec![0.0; rows], vec![0.0; rows * k]);
+        quantize_int8(&mut values, &mut scales, &x, rows, k).unwrap();
+        dequantize_int8(&mut back, &values, &scales, rows, k).unwrap();
+        for (i, (a, b)) in x.iter().zip(&back).enumerate() {
+            prop_assert!((a - b).abs() <= 0.5001 * scales[i / k], "{} became {}", a, b);
+        }
+        let (mut nibbles, mut scales) = (vec![0; rows * k / 2], vec![0.0; rows * k / 32]);
+        quantize_int4(&mut nibbles, &mut scales, &x, rows, k, 32).unwrap();
+        dequantize_int4(&mut back, &nibbles, &scales, rows, k, 32).unwrap();
+        // The search of the scale may cut the largest values off, never by more than two steps.
+        for (i, (a, b)) in x.iter().zip(&back).enumerate() {
+            prop_assert!((a - b).abs() <= 2.0 * scales[i / 32].abs(), "{} became {}", a, b);
+        }
+    }
+}
+
+#[test]
+fn a_row_with_nan_is_nan_and_leaves_the_others_alone() {
+    let packed = PackedMatrix::pack(&[1.0; 64], PackedDtype::Int8, 1, 2, 32).unwrap();
+    let mut x = vec![1.0; 96];
+    x[40] = f32::NAN;
+    on_every_tier(|tier| {
+        let mut out = [0.0; 6];
+        matmul_packed(&mut out, &x, &packed, 3, None).unwrap();
+        assert!(out[2].is_nan() && out[3].is_nan(), "{tier}: {out:?}");
+        assert_eq!([out[0], out[1], out[4], out[5]], [32.0; 4], "{tier}");
+    });
+}
+
+#[test]
+fn zeros_are_held_as_zeros() {
+    for dtype in [PackedDtype::Int8, PackedDtype::Int4 { group_size: 32 }] {
+        let packed = PackedMatrix::pack(&[0.0; 64], dtype, 1, 2, 32).unwrap();
+        let mut out = [1.0; 2];
+        matmul_packed(&mut out, &[1.0; 32], &packed, 1, None).unwrap();
+        assert_eq!(out, [0.0; 2]);
+    }
+}
+
+#[test]
+fn bad_shapes_are_refused_and_nothing_is_written() {
+    let int4 = PackedDtype::Int4 { group_size: 32 };
+    for (size, rows, columns) in [(63, 2, 32), (60, 2, 30), (0, 0, 32)] {
+        assert!(PackedMatrix::pack(&vec![1.0; size], int4, 1, rows, columns).is_err());
+    }
+    let packed = PackedMatrix::pack(&[1.0; 64], int4, 1, 2, 32).unwrap();
+    let mut out = [7.0; 2];
+    for x in [31, 33, 0] {
+        assert_eq!(
+            matmul_packed(&mut out, &vec![1.0; x], &packed, 1, None).unwrap_err().code,
+            "ERR_BIO_SHAPE"
+        );
+    }
+    assert!(matmul_packed(&mut out, &[1.0; 32], &packed, 1, Some(&[1.0])).is_err());
+    assert!(grouped_matmul_packed(&mut out, &[1.0; 32], &packed, &[0, 2]).is_err());
+    assert!(packed.unpack(&mut out).is_err());
+    assert_eq!(out, [7.0; 2]);
+}
