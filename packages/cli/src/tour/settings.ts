@@ -47,7 +47,7 @@ export function tourSettings({ quick, seed = 0 }: { quick: boolean; seed?: numbe
           replayBatch: 16,
         },
         testBytes: 32_768,
-        serve: { clients: 16, systemPromptBytes: 1536, questionBytes: 64, maxTokens: 32 },
+        serve: { clients: 16, systemPromptBytes: 2048, questionBytes: 64, maxTokens: 32 },
       }
     : {
         quick,
