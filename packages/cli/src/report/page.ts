@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
-/** Lines over a shared x axis. */
+/** Values over a shared x axis. */
 export interface Chart {
   readonly title: string
   /** What the chart shows, one sentence. */
@@ -10,13 +10,13 @@ export interface Chart {
   readonly yLabel: string
   readonly x: readonly number[]
   readonly series: readonly { readonly label: string; readonly values: readonly (number | null)[] }[]
-  /** `bars` for counts over few places, `lines` (default) for what changes over time. */
-  readonly kind?: 'lines' | 'bars'
+  /** Names for whole x: bars over them instead of lines over time. */
+  readonly places?: readonly string[]
 }
 
 export interface Section {
   readonly heading: string
-  readonly text: string
+  readonly text?: string
   readonly table?: readonly (readonly string[])[]
   readonly charts?: readonly Chart[]
 }
@@ -51,7 +51,7 @@ export function page({
         const legend = `<figcaption><strong>${escape(name)}</strong> ${escape(caption)}</figcaption>`
         return `<figure><div class="plot" id="chart-${chart++}"></div>${legend}</figure>`
       })
-      return `<section><h2>${escape(heading)}</h2><p>${escape(text)}</p>${table === undefined ? '' : htmlTable(table)}<div class="figures">${figures.join('')}</div></section>`
+      return `<section><h2>${escape(heading)}</h2>${text === undefined ? '' : `<p>${escape(text)}</p>`}${table === undefined ? '' : htmlTable(table)}<div class="figures">${figures.join('')}</div></section>`
     })
     .join('\n')
   return `<!doctype html>
@@ -76,9 +76,12 @@ ${draw}</script>
 `
 }
 
+/** A table without a head is one of words, not of figures. */
 function htmlTable([head, ...rows]: readonly (readonly string[])[]): string {
   const cells = (row: readonly string[], tag: string): string =>
     `<tr>${row.map((cell) => `<${tag}>${escape(cell)}</${tag}>`).join('')}</tr>`
+  if (head!.length === 0)
+    return `<table class="words"><tbody>${rows.map((row) => cells(row, 'td')).join('')}</tbody></table>`
   return `<table><thead>${cells(head!, 'th')}</thead><tbody>${rows.map((row) => cells(row, 'td')).join('')}</tbody></table>`
 }
 
@@ -90,6 +93,7 @@ h1 { font-size: 2rem; margin: 0 0 .5rem } h2 { font-size: 1.25rem; margin: 3rem 
 .lead { font-size: 1.1rem; color: var(--soft); max-width: 46rem } section > p { max-width: 46rem }
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; display: block; overflow-x: auto }
 th, td { padding: .35rem .9rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap } th:first-child, td:first-child { text-align: left; padding-left: 0 }
+.words td { text-align: left; white-space: normal; vertical-align: top }
 th { color: var(--soft); font-weight: 600 }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); gap: 1.5rem }
 figure { margin: 1rem 0 0 } figcaption { color: var(--soft); font-size: .9rem } .plot { width: 100% } .u-legend { font-size: .85rem; text-align: left }
@@ -100,15 +104,18 @@ const draw = `
 const colours = ['#1f7a5c', '#c2571a', '#3b5fa8', '#8a4b9c', '#a38a1b', '#4c5a5f', '#b03a5b', '#2b8f9e']
 charts.forEach((chart, index) => {
   const home = document.getElementById('chart-' + index)
-  const paths = chart.kind === 'bars' ? uPlot.paths.bars({ size: [0.7, 60] }) : undefined
+  const bars = chart.places !== undefined
+  const paths = bars ? uPlot.paths.bars({ size: [0.7, 60] }) : undefined
+  const ends = [chart.x[0] - 0.6, chart.x.at(-1) + 0.6]
+  const places = { splits: () => chart.x, values: (u, at) => at.map((x) => chart.places[chart.x.indexOf(x)]), grid: { show: false } }
   const plot = new uPlot({
     width: home.clientWidth, height: 260,
-    scales: { x: { time: false }, y: chart.kind === 'bars' ? { range: (u, low, high) => [0, high * 1.05 || 1] } : {} },
+    scales: { x: { time: false, ...(bars ? { range: ends } : {}) }, y: bars ? { range: (u, low, high) => [0, high * 1.05 || 1] } : {} },
     legend: { live: false, show: chart.series.length > 1 },
-    axes: [{ label: chart.xLabel }, { label: chart.yLabel, size: 64 }],
+    axes: [{ label: chart.xLabel, ...(bars ? places : {}) }, { label: chart.yLabel, size: 64 }],
     series: [{ label: chart.xLabel }, ...chart.series.map(({ label }, at) => ({
       label, paths, stroke: colours[at % colours.length], width: 2, spanGaps: true,
-      fill: chart.kind === 'bars' ? colours[at % colours.length] + '99' : undefined, points: { show: chart.kind !== 'bars' && chart.x.length < 20 },
+      fill: bars ? colours[at % colours.length] + '99' : undefined, points: { show: !bars && chart.x.length < 20 },
     }))],
   }, [chart.x, ...chart.series.map(({ values }) => values)], home)
   addEventListener('resize', () => plot.setSize({ width: home.clientWidth, height: 260 }))

@@ -51,8 +51,8 @@ function training({ train }: TourReport): Section {
         caption: 'Share of the tokens that each expert took in the last tenth of the steps.',
         xLabel: 'expert',
         yLabel: 'share of tokens',
-        kind: 'bars',
-        x: expertLoad[0]!.map((_, expert) => expert + 1),
+        places: expertLoad[0]!.map((_, expert) => `${expert + 1}`),
+        x: expertLoad[0]!.map((_, expert) => expert),
         series: [{ label: 'mean over layers', values: meanOver(expertLoad) }],
       },
       ...(known
@@ -93,11 +93,11 @@ function continual({ continual: ways, settings }: TourReport): Section {
     charts: [
       {
         title: 'Forgetting.',
-        caption: `1 ${rows.map(([name], index) => `${index === 0 ? '' : `, ${index + 1} `}${name}`).join('')}.`,
+        caption: 'What the first text costs more after the second, by the way of learning.',
         xLabel: 'way of learning',
         yLabel: 'bits per byte forgotten',
-        kind: 'bars',
-        x: rows.map((_, index) => index + 1),
+        places: rows.map(([name]) => name),
+        x: rows.map((_, index) => index),
         series: [
           {
             label: 'forgotten',
@@ -165,8 +165,6 @@ function serving({ serve }: TourReport): Section {
 function machine({ machine: figures }: TourReport): Section {
   return {
     heading: 'The machine',
-    text: machineLines(figures)
-      .map((line) => line.trim().replace(/\s{2,}/, ': '))
-      .join('. '),
+    table: [[], ...machineLines(figures).map((line) => line.trim().split(/\s{2,}/))],
   }
 }
