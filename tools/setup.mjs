@@ -39,6 +39,8 @@ function withoutNative(why) {
   say(
     `warning: ${why}; the kernels run in plain TypeScript, much slower. Install Rust 1.89 or newer (rustup) for the native ones.`,
   )
+  // Said once: what runs from here on need not say it again, in each of its threads.
+  process.env.BIO_KERNELS = 'typescript'
 }
 
 /** Builds the native kernels when there is a Rust toolchain; without one the TypeScript kernels do the work. */

@@ -34,7 +34,7 @@ export const tourCommand: Command = {
     }
     await tour({
       signal,
-      ...(quick === undefined ? {} : { quick }),
+      size: quick === true ? 'quick' : 'full',
       ...(text === undefined ? {} : { text }),
       ...(second === undefined ? {} : { second }),
       ...(out === undefined ? {} : { out }),

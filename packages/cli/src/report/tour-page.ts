@@ -9,7 +9,7 @@ export function tourPage(report: TourReport): string {
   const { settings, train } = report
   return page({
     title: 'What brain-inspired efficiency does on this machine',
-    lead: `A decoder of ${quantity(train.parameters)} parameters was trained, taught a second text, quantized and served in ${digits(settings.seconds)} seconds${settings.quick ? ' (the quick tour)' : ''}. Every figure is of this run.`,
+    lead: `A decoder of ${quantity(train.parameters)} parameters was trained, taught a second text, quantized and served in ${digits(settings.seconds)} seconds${settings.size === 'full' ? '' : ` (the ${settings.size} tour)`}. Every figure is of this run.`,
     sections: [
       summary(report),
       training(report),

@@ -1,3 +1,4 @@
+import type { TourSize } from './settings.js'
 import type { CostReport } from './cost.js'
 
 /** Tokens per second and times to the first token of one way to serve. */
@@ -94,7 +95,7 @@ export interface EnergyFigures {
 /** What `out/tour.json` holds. Speeds are of this machine in this run; `settings` says with what. */
 export interface TourReport {
   readonly settings: {
-    readonly quick: boolean
+    readonly size: TourSize
     readonly seconds: number
     readonly model: Readonly<Record<string, number>>
     readonly texts: readonly string[]

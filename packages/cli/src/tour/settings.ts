@@ -1,8 +1,8 @@
 import { decoderConfig, type DecoderConfig } from '@bio/models'
 
-/** How big and how long everything in the tour is: two sizes, chosen so that 2 cores need under 4 minutes, or under one. */
+/** How big and how long everything in the tour is: sizes chosen so that 2 cores need under 4 minutes, or under one. */
 export interface TourSettings {
-  readonly quick: boolean
+  readonly size: TourSize
   readonly seed: number
   readonly model: DecoderConfig
   readonly train: {
@@ -30,27 +30,15 @@ export interface TourSettings {
   }
 }
 
-export function tourSettings({ quick, seed = 0 }: { quick: boolean; seed?: number }): TourSettings {
+/** `small` is what the TypeScript kernels do in a few minutes. */
+export type TourSize = 'full' | 'quick' | 'small'
+
+export function tourSettings(size: TourSize, { seed = 0 }: { seed?: number } = {}): TourSettings {
   const shared = { vocabSize: 257, heads: 4, kvHeads: 2, experts: 8, topK: 2, maxPositions: 4096 }
-  return quick
-    ? {
-        quick,
-        seed,
-        model: decoderConfig({ ...shared, dim: 128, layers: 2, hidden: 128 }),
-        train: { steps: 300, batch: 16, length: 128, learningRate: 3e-3, balance: 0.02 },
-        continual: {
-          steps: 60,
-          learningRate: 1e-3,
-          lambda: 1e8,
-          fisherSamples: 32,
-          capacity: 400,
-          replayBatch: 16,
-        },
-        testBytes: 32_768,
-        serve: { clients: 16, systemPromptBytes: 2048, questionBytes: 64, maxTokens: 32 },
-      }
-    : {
-        quick,
+  switch (size) {
+    case 'full':
+      return {
+        size,
         seed,
         model: decoderConfig({ ...shared, dim: 160, layers: 3, hidden: 192 }),
         train: { steps: 400, batch: 16, length: 160, learningRate: 2e-3, balance: 0.02 },
@@ -65,4 +53,39 @@ export function tourSettings({ quick, seed = 0 }: { quick: boolean; seed?: numbe
         testBytes: 65_536,
         serve: { clients: 16, systemPromptBytes: 2560, questionBytes: 64, maxTokens: 64 },
       }
+    case 'quick':
+      return {
+        size,
+        seed,
+        model: decoderConfig({ ...shared, dim: 128, layers: 2, hidden: 128 }),
+        train: { steps: 300, batch: 16, length: 128, learningRate: 3e-3, balance: 0.02 },
+        continual: {
+          steps: 60,
+          learningRate: 1e-3,
+          lambda: 1e8,
+          fisherSamples: 32,
+          capacity: 400,
+          replayBatch: 16,
+        },
+        testBytes: 32_768,
+        serve: { clients: 16, systemPromptBytes: 2048, questionBytes: 64, maxTokens: 32 },
+      }
+    case 'small':
+      return {
+        size,
+        seed,
+        model: decoderConfig({ ...shared, dim: 64, layers: 2, hidden: 64 }),
+        train: { steps: 250, batch: 8, length: 96, learningRate: 4e-3, balance: 0.02 },
+        continual: {
+          steps: 40,
+          learningRate: 1e-3,
+          lambda: 1e8,
+          fisherSamples: 16,
+          capacity: 200,
+          replayBatch: 8,
+        },
+        testBytes: 8192,
+        serve: { clients: 16, systemPromptBytes: 512, questionBytes: 32, maxTokens: 16 },
+      }
+  }
 }

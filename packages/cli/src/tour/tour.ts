@@ -10,13 +10,13 @@ import { machineStep } from './machine-step.js'
 import { quantizeStep } from './quantize-step.js'
 import type { EnergyFigures, TourReport } from './report.js'
 import { serveStep } from './serve-step.js'
-import { tourSettings } from './settings.js'
+import { tourSettings, type TourSize } from './settings.js'
 import { firstText, secondText } from './text.js'
 import { train } from './train.js'
 
 export interface TourOptions {
-  /** The same steps on a smaller model, in under a minute. */
-  readonly quick?: boolean
+  /** 'full' (default) in under 4 minutes, 'quick' in under one, 'small' for slow kernels: always that on the TypeScript ones. */
+  readonly size?: TourSize
   /** The first text; by default the TypeScript compiler's declarations. */
   readonly text?: string
   /** The second text; by default the Markdown of the installed packages. */
@@ -35,16 +35,19 @@ type Way = 'baseline' | 'batched' | 'optimized'
  * it, serves it three ways, and writes `tour.json`, `tour.html` and the model as a Hugging Face folder. Speeds are of this machine in this run.
  */
 export async function tour(options: TourOptions = {}): Promise<TourReport> {
-  const { quick = false, out = 'out', signal = new AbortController().signal } = options
+  const { size = 'full', out = 'out', signal = new AbortController().signal } = options
   const start = performance.now()
   const folder = resolve(out)
   mkdirSync(folder, { recursive: true })
-  const settings = tourSettings({ quick })
   await using meter = await EnergyMeter.open()
 
   say('1. The machine')
-  const machine = machineStep(meter, { bytes: quick ? 2 ** 27 : 2 ** 28 })
+  const machine = machineStep(meter, { bytes: size === 'full' ? 2 ** 28 : 2 ** 27 })
   console.log(machineLines(machine).join('\n'))
+
+  const settings = tourSettings(machine.kernels === 'typescript' ? 'small' : size)
+  if (machine.kernels === 'typescript')
+    console.log('  the TypeScript kernels are slow: a smaller model than with native ones')
 
   const texts = [firstText(options.text), secondText(options.second)] as const
   say(
@@ -77,7 +80,7 @@ export async function tour(options: TourOptions = {}): Promise<TourReport> {
   const dollarsPerHour = options.dollarsPerHour ?? 0.05 * machine.cores
   const report: TourReport = {
     settings: {
-      quick,
+      size: settings.size,
       seconds: (performance.now() - start) / 1000,
       model: { ...settings.model },
       texts: texts.map(({ name }) => name),
