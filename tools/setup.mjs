@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { say, stop, run, has } from './shell.mjs'
+import { environment, has, run, say, stop } from './shell.mjs'
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const stamp = join(root, 'node_modules', '.bio-setup')
@@ -40,7 +40,7 @@ function withoutNative(why) {
     `warning: ${why}; the kernels run in plain TypeScript, much slower. Install Rust 1.89 or newer (rustup) for the native ones.`,
   )
   // Said once: what runs from here on need not say it again, in each of its threads.
-  process.env.BIO_KERNELS = 'typescript'
+  environment.BIO_KERNELS = 'typescript'
 }
 
 /** Builds the native kernels when there is a Rust toolchain; without one the TypeScript kernels do the work. */
