@@ -3,20 +3,24 @@
 
 use std::cell::RefCell;
 
-use super::{AttentionShape, transpose_head};
+use super::{AttentionShape, QUERIES, pack_head, product};
 use crate::disjoint::Disjoint;
 use crate::error::{Result, check_len};
-use crate::isa::{self, mul_add, per_isa};
-use crate::math::{axpy, dot, exp};
+use crate::isa::{self, Isa, per_isa};
+use crate::math::{dot, exp};
+use crate::matmul::{Columns, ROWS, Strided, Target, multiply_block, panels};
 
 #[derive(Default)]
 struct Scratch {
-    /// Keys and values turned to [headDim, length].
+    /// Panels of keys and values turned to [headDim, length], and of keys [length, headDim].
+    keys_turned: Vec<f32>,
+    values_turned: Vec<f32>,
     keys: Vec<f32>,
-    values: Vec<f32>,
-    /// One row of weights, and of their gradients.
+    /// [queries, keys seen], and their gradients.
     weights: Vec<f32>,
     slopes: Vec<f32>,
+    /// Panels of some queries, or of their gradients, [queries, headDim].
+    queries: Vec<f32>,
 }
 
 thread_local! {
@@ -50,58 +54,51 @@ pub fn attention_backward(
         check_len("attention_backward", name, length, expected)?;
     }
     let isa = isa::current();
+    dq.fill(0.0);
+    dk.fill(0.0);
+    dv.fill(0.0);
     let (dq, dk, dv) = (Disjoint::new(dq), Disjoint::new(dk), Disjoint::new(dv));
-    let (stride, head_dim, length) = (shape.kv_heads * shape.head_dim, shape.head_dim, shape.length);
-    crate::pool::run(shape.batch * shape.kv_heads, &|task| {
-        let (b, kv_head) = (task / shape.kv_heads, task % shape.kv_heads);
-        let first = shape.at(b, 0, kv_head, shape.kv_heads);
+    let AttentionShape { length, head_dim, heads, kv_heads, .. } = shape;
+    let (stride, width) = (kv_heads * head_dim, heads * head_dim);
+    crate::pool::run(shape.tasks(), &|task| {
+        let (b, kv_head) = (task / kv_heads, task % kv_heads);
+        let first = shape.at(b, 0, kv_head, kv_heads);
+        let key_rows = |values| Target { values, first, stride };
         SCRATCH.with_borrow_mut(|scratch| {
-            let Scratch { keys, values, weights, slopes } = scratch;
-            keys.resize(head_dim * length, 0.0);
-            values.resize(head_dim * length, 0.0);
-            weights.resize(length, 0.0);
-            slopes.resize(length, 0.0);
-            transpose_head(keys, k, &shape, b, kv_head);
-            transpose_head(values, v, &shape, b, kv_head);
-            for s in 0..length {
-                let at = first + s * stride;
-                // SAFETY: the keys of (sequence, key head) belong to this task alone.
-                unsafe {
-                    dk.part(at..at + head_dim).fill(0.0);
-                    dv.part(at..at + head_dim).fill(0.0);
-                }
-            }
-            let group = shape.heads / shape.kv_heads;
+            let Scratch { keys_turned, values_turned, keys, weights, slopes, queries } = scratch;
+            let (k, v) = (&k[first..], &v[first..]);
+            let keys_turned = pack_head(keys_turned, Strided::columns_apart(k, stride), head_dim, length);
+            let values_turned = pack_head(values_turned, Strided::columns_apart(v, stride), head_dim, length);
+            let keys = pack_head(keys, Strided::rows_apart(k, stride), length, head_dim);
+            let group = heads / kv_heads;
             for h in kv_head * group..(kv_head + 1) * group {
-                for t in 0..length {
-                    let at = shape.at(b, t, h, shape.heads);
-                    let row = at..at + head_dim;
-                    let seen = if shape.causal { t + 1 } else { length };
-                    let (weights, slopes) = (&mut weights[..seen], &mut slopes[..seen]);
-                    let total = log_sum_exp[(b * shape.heads + h) * length + t];
-                    let (q, d_out) = (&q[row.clone()], &d_out[row.clone()]);
-                    slopes_of_row(
-                        isa,
-                        weights,
-                        slopes,
-                        q,
-                        d_out,
-                        &out[row.clone()],
-                        keys,
-                        values,
-                        length,
-                        total,
-                        shape.scale,
-                    );
-                    // SAFETY: every (sequence, head, token) belongs to one task.
-                    let dq = unsafe { dq.part(row) };
-                    dq.fill(0.0);
-                    for s in 0..seen {
-                        let at = first + s * stride;
-                        // SAFETY: as for dk and dv above; the two live for this call only.
-                        let (dk, dv) = unsafe { (dk.part(at..at + head_dim), dv.part(at..at + head_dim)) };
-                        spread(isa, dq, dk, dv, &k[at..at + head_dim], q, d_out, weights[s], slopes[s]);
+                for t in (0..length).step_by(QUERIES) {
+                    let rows = QUERIES.min(length - t);
+                    let seen = if shape.causal { t + rows } else { length };
+                    let at = shape.at(b, t, h, heads);
+                    let rows_of = |values| Strided::rows_apart(values, width);
+                    weights.resize(rows * seen, 0.0);
+                    slopes.resize(rows * seen, 0.0);
+                    let turned = |columns| Columns { n: seen, ..columns };
+                    product(isa, weights, rows_of(&q[at..]), turned(keys_turned), rows, head_dim);
+                    product(isa, slopes, rows_of(&d_out[at..]), turned(values_turned), rows, head_dim);
+                    for (i, row) in weights.chunks_exact_mut(seen).enumerate() {
+                        let row_of = at + i * width..at + i * width + head_dim;
+                        let total = log_sum_exp[(b * heads + h) * length + t + i];
+                        let (row, hidden) = row.split_at_mut(if shape.causal { t + i + 1 } else { length });
+                        let (slopes, hidden_slopes) =
+                            slopes[i * seen..(i + 1) * seen].split_at_mut(row.len());
+                        turn(isa, row, slopes, &d_out[row_of.clone()], &out[row_of], total, shape.scale);
+                        hidden.fill(0.0);
+                        hidden_slopes.fill(0.0);
                     }
+                    let target = Target { values: &dq, first: at, stride: width };
+                    let slope_rows = Strided::rows_apart(slopes, seen);
+                    multiply_block(isa, target, slope_rows, keys, 0..rows, 0..panels(head_dim), seen);
+                    let packed = pack_head(queries, rows_of(&q[at..]), rows, head_dim);
+                    add_turned(isa, key_rows(&dk), slopes, packed, seen);
+                    let packed = pack_head(queries, rows_of(&d_out[at..]), rows, head_dim);
+                    add_turned(isa, key_rows(&dv), weights, packed, seen);
                 }
             }
         });
@@ -109,40 +106,22 @@ pub fn attention_backward(
     Ok(())
 }
 
-per_isa! {
-    fn slopes_of_row(
-        weights: &mut [f32],
-        slopes: &mut [f32],
-        q: &[f32],
-        d_out: &[f32],
-        out: &[f32],
-        keys: &[f32],
-        values: &[f32],
-        length: usize,
-        total: f32,
-        scale: f32,
-    ) {
-        let seen = weights.len();
-        let along = dot::<FMA>(d_out, out);
-        weights.fill(0.0);
-        slopes.fill(0.0);
-        for (d, (q, d_out)) in q.iter().zip(d_out).enumerate() {
-            axpy::<FMA>(weights, q * scale, &keys[d * length..][..seen]);
-            axpy::<FMA>(slopes, *d_out, &values[d * length..][..seen]);
-        }
-        for (weight, slope) in weights.iter_mut().zip(slopes) {
-            *weight = exp::<FMA>(*weight - total);
-            *slope = *weight * (*slope - along) * scale;
-        }
+/// out [seen, headDim] += aᵀ·b, a [queries, seen].
+fn add_turned(isa: Isa, out: Target<'_>, a: &[f32], b: Columns<'_>, seen: usize) {
+    let a = Strided::columns_apart(a, seen);
+    for start in (0..seen).step_by(ROWS) {
+        let rows = start..(start + ROWS).min(seen);
+        multiply_block(isa, out, a, b, rows, 0..panels(b.n), b.depth);
     }
 }
 
 per_isa! {
-    fn spread(dq: &mut [f32], dk: &mut [f32], dv: &mut [f32], k: &[f32], q: &[f32], d_out: &[f32], weight: f32, slope: f32) {
-        for i in 0..dq.len() {
-            dq[i] = mul_add::<FMA>(slope, k[i], dq[i]);
-            dk[i] = mul_add::<FMA>(slope, q[i], dk[i]);
-            dv[i] = mul_add::<FMA>(weight, d_out[i], dv[i]);
+    /// Turns products with keys into weights, and products with values into slopes.
+    fn turn(weights: &mut [f32], slopes: &mut [f32], d_out: &[f32], out: &[f32], total: f32, scale: f32) {
+        let along = dot::<FMA>(d_out, out);
+        for (weight, slope) in weights.iter_mut().zip(slopes) {
+            *weight = exp::<FMA>(*weight * scale - total);
+            *slope = *weight * (*slope - along) * scale;
         }
     }
 }

@@ -1,16 +1,25 @@
-//! out_t = Σ_s softmax_s(⟨q_t, k_s⟩·scale)·v_s, one query row at a time: never more than one row of scores per thread.
+//! out_t = Σ_s softmax_s(⟨q_t, k_s⟩·scale)·v_s, some queries at a time: never more than 48 rows of scores per thread.
 
 use std::cell::RefCell;
 
-use super::{AttentionShape, transpose_head};
+use super::{AttentionShape, QUERIES, pack_head, product};
 use crate::disjoint::Disjoint;
 use crate::error::{Result, check_len};
 use crate::isa::{self, per_isa};
-use crate::math::{axpy, exp, max_of, sum_of};
+use crate::math::{exp, max_of, sum_of};
+use crate::matmul::{Columns, Strided, Target, multiply_block, panels};
+
+#[derive(Default)]
+struct Scratch {
+    /// Panels of keys turned to [headDim, length], and of values [length, headDim].
+    keys: Vec<f32>,
+    values: Vec<f32>,
+    /// [queries, keys seen]
+    weights: Vec<f32>,
+}
 
 thread_local! {
-    /// Keys turned to [headDim, length], and one row of scores.
-    static SCRATCH: RefCell<(Vec<f32>, Vec<f32>)> = const { RefCell::new((Vec::new(), Vec::new())) };
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
 }
 
 /// `log_sum_exp` [batch, heads, length] is kept for the backward pass.
@@ -33,33 +42,35 @@ pub fn attention(
         check_len("attention", name, length, expected)?;
     }
     let isa = isa::current();
+    out.fill(0.0);
     let (out, log_sum_exp) = (Disjoint::new(out), Disjoint::new(log_sum_exp));
-    crate::pool::run(shape.batch * shape.kv_heads, &|task| {
-        let (b, kv_head) = (task / shape.kv_heads, task % shape.kv_heads);
-        SCRATCH.with_borrow_mut(|(keys, scores)| {
-            keys.resize(shape.head_dim * shape.length, 0.0);
-            scores.resize(shape.length, 0.0);
-            transpose_head(keys, k, &shape, b, kv_head);
-            let group = shape.heads / shape.kv_heads;
+    let AttentionShape { length, head_dim, heads, kv_heads, .. } = shape;
+    crate::pool::run(shape.tasks(), &|task| {
+        let (b, kv_head) = (task / kv_heads, task % kv_heads);
+        let (first, stride) = (shape.at(b, 0, kv_head, kv_heads), kv_heads * head_dim);
+        SCRATCH.with_borrow_mut(|Scratch { keys, values, weights }| {
+            let keys = pack_head(keys, Strided::columns_apart(&k[first..], stride), head_dim, length);
+            let values = pack_head(values, Strided::rows_apart(&v[first..], stride), length, head_dim);
+            let group = heads / kv_heads;
             for h in kv_head * group..(kv_head + 1) * group {
-                for t in 0..shape.length {
-                    let at = shape.at(b, t, h, shape.heads);
-                    let seen = if shape.causal { t + 1 } else { shape.length };
-                    let statistic = (b * shape.heads + h) * shape.length + t;
-                    // SAFETY: every (sequence, head, token) belongs to one task, and is written once.
-                    let (out, total) = unsafe {
-                        (out.part(at..at + shape.head_dim), log_sum_exp.part(statistic..statistic + 1))
-                    };
-                    let row = &mut scores[..seen];
-                    total[0] =
-                        attend(isa, out, row, &q[at..at + shape.head_dim], keys, shape.length, shape.scale);
-                    mix(
-                        isa,
-                        out,
-                        row,
-                        &v[shape.at(b, 0, kv_head, shape.kv_heads)..],
-                        shape.kv_heads * shape.head_dim,
-                    );
+                for t in (0..length).step_by(QUERIES) {
+                    let rows = QUERIES.min(length - t);
+                    let seen = if shape.causal { t + rows } else { length };
+                    let at = shape.at(b, t, h, heads);
+                    let q = Strided::rows_apart(&q[at..], heads * head_dim);
+                    weights.resize(rows * seen, 0.0);
+                    product(isa, weights, q, Columns { n: seen, ..keys }, rows, head_dim);
+                    let statistic = (b * heads + h) * length + t;
+                    // SAFETY: every (sequence, head, token) belongs to one task.
+                    let totals = unsafe { log_sum_exp.part(statistic..statistic + rows) };
+                    for (i, (row, total)) in weights.chunks_exact_mut(seen).zip(totals).enumerate() {
+                        let (row, hidden) = row.split_at_mut(if shape.causal { t + i + 1 } else { length });
+                        *total = weigh(isa, row, shape.scale);
+                        hidden.fill(0.0);
+                    }
+                    let target = Target { values: &out, first: at, stride: heads * head_dim };
+                    let weights = Strided::rows_apart(weights, seen);
+                    multiply_block(isa, target, weights, values, 0..rows, 0..panels(head_dim), seen);
                 }
             }
         });
@@ -68,12 +79,10 @@ pub fn attention(
 }
 
 per_isa! {
-    /// Turns `scores` into softmax weights, clears `out`, and returns the log of the sum of exponentials.
-    fn attend(out: &mut [f32], scores: &mut [f32], q: &[f32], keys: &[f32], length: usize, scale: f32) -> f32 {
-        scores.fill(0.0);
-        for (d, q) in q.iter().enumerate() {
-            let seen = scores.len();
-            axpy::<FMA>(scores, q * scale, &keys[d * length..][..seen]);
+    /// Turns products into softmax weights and returns the log of the sum of exponentials.
+    fn weigh(scores: &mut [f32], scale: f32) -> f32 {
+        for score in scores.iter_mut() {
+            *score *= scale;
         }
         let high = max_of(scores);
         for score in scores.iter_mut() {
@@ -83,17 +92,6 @@ per_isa! {
         for score in scores.iter_mut() {
             *score /= total;
         }
-        out.fill(0.0);
         high + total.ln()
-    }
-}
-
-per_isa! {
-    /// out += Σ_s weights[s]·v_s, for values `stride` apart.
-    fn mix(out: &mut [f32], weights: &[f32], v: &[f32], stride: usize) {
-        let head_dim = out.len();
-        for (s, weight) in weights.iter().enumerate() {
-            axpy::<FMA>(out, *weight, &v[s * stride..][..head_dim]);
-        }
     }
 }

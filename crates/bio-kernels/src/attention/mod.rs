@@ -8,7 +8,10 @@ pub use backward::attention_backward;
 pub use forward::attention;
 pub use paged::{PageShape, PagedQueries, paged_attention, paged_write};
 
+use crate::disjoint::Disjoint;
 use crate::error::{KernelError, Result, checked_product};
+use crate::isa::Isa;
+use crate::matmul::{Columns, PANEL, Strided, Target, multiply_block, pack_panel, panels};
 
 /// q and out are [batch, length, heads, headDim], k and v [batch, length, kvHeads, headDim]; query head h reads key head ⌊h·kvHeads/heads⌋.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +37,11 @@ impl AttentionShape {
         ))
     }
 
+    /// One per key head of a sequence that has tokens.
+    fn tasks(&self) -> usize {
+        if self.length == 0 { 0 } else { self.batch * self.kv_heads }
+    }
+
     /// Where head `h` of token `t` of sequence `b` starts, in an array of `heads` heads.
     fn at(&self, b: usize, t: usize, h: usize, heads: usize) -> usize {
         ((b * self.length + t) * heads + h) * self.head_dim
@@ -52,12 +60,23 @@ fn check_heads(operation: &'static str, heads: usize, kv_heads: usize) -> Result
     })
 }
 
-/// [length, headDim] of one head, gathered and turned to [headDim, length], so that loops over keys are contiguous.
-fn transpose_head(to: &mut [f32], from: &[f32], shape: &AttentionShape, b: usize, head: usize) {
-    for t in 0..shape.length {
-        let at = shape.at(b, t, head, shape.kv_heads);
-        for (d, value) in from[at..at + shape.head_dim].iter().enumerate() {
-            to[d * shape.length + t] = *value;
-        }
+/// Query tokens that meet the keys together: their scores [48, length] are all that is kept of the matrix.
+const QUERIES: usize = 48;
+
+/// One key head of one sequence, its keys or values in panels, for a task to multiply with.
+fn pack_head<'a>(to: &'a mut Vec<f32>, from: Strided<'_>, depth: usize, n: usize) -> Columns<'a> {
+    let size = depth * PANEL;
+    to.resize(panels(n) * size, 0.0);
+    for panel in 0..panels(n) {
+        pack_panel(&mut to[panel * size..(panel + 1) * size], from, depth, panel, n);
     }
+    Columns { panels: to, n, depth, first: 0 }
+}
+
+/// out [rows, n] = a·b over the first `depth` rows of b; `b.n` columns of it.
+fn product(isa: Isa, out: &mut [f32], a: Strided<'_>, b: Columns<'_>, rows: usize, depth: usize) {
+    out.fill(0.0);
+    let out = Disjoint::new(out);
+    let target = Target { values: &out, first: 0, stride: b.n };
+    multiply_block(isa, target, a, b, 0..rows, 0..panels(b.n), depth);
 }

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::{Blocks, Columns, MatmulShape, PANEL, PANELS, Strided, matmul, multiply_block, pack, panels};
+use super::{
+    Blocks, Columns, MatmulShape, PANEL, PANELS, Strided, Target, matmul, multiply_block, pack, panels,
+};
 use crate::disjoint::Disjoint;
 use crate::error::{KernelError, Result, check_len, checked_product};
 use crate::isa;
@@ -62,14 +64,15 @@ pub fn grouped_matmul(
             ends.push(total);
         }
         let out = Disjoint::new(out);
+        let out = Target { values: &out, first: 0, stride: n };
         crate::pool::run(total, &|task| {
             let expert = ends.partition_point(|&end| end <= task);
             let first = if expert == 0 { 0 } else { ends[expert - 1] };
             let (block, columns) = blocks[expert].of(task - first);
             let start = offsets[expert] as usize;
             let a = Strided::new(x, rows, k, false);
-            let b = Columns { panels: &packed[expert * size..][..size], n, first: 0 };
-            multiply_block(isa, &out, n, a, b, start + block.start..start + block.end, columns, k);
+            let b = Columns { panels: &packed[expert * size..][..size], n, depth: k, first: 0 };
+            multiply_block(isa, out, a, b, start + block.start..start + block.end, columns, k);
         });
     });
     Ok(())

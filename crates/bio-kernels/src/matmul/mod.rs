@@ -24,10 +24,10 @@ use std::cell::RefCell;
 use crate::disjoint::Disjoint;
 use crate::error::{Result, check_len, checked_product};
 use crate::isa::{self, Isa};
-pub(crate) use pack::{PANEL, Strided, pack_panels, panels};
+pub(crate) use pack::{PANEL, Strided, pack_panel, pack_panels, panels};
 
 /// Rows of A per task: 96·384 values are 147 kB.
-const ROWS: usize = 96;
+pub(crate) const ROWS: usize = 96;
 /// k per stretch: a panel's stretch is 48 kB.
 const DEPTH: usize = 384;
 
@@ -60,7 +60,7 @@ pub fn matmul(out: &mut [f32], a: &[f32], b: &[f32], shape: MatmulShape) -> Resu
     PANELS.with_borrow_mut(|packed| {
         packed.resize(panels(n) * k * PANEL, 0.0);
         pack_panels(packed, b, k, n);
-        multiply(isa::current(), out, a, Columns { panels: packed, n, first: 0 }, m, k, accumulate);
+        multiply(isa::current(), out, a, Columns { panels: packed, n, depth: k, first: 0 }, m, k, accumulate);
     });
     Ok(())
 }
@@ -70,8 +70,18 @@ pub fn matmul(out: &mut [f32], a: &[f32], b: &[f32], shape: MatmulShape) -> Resu
 pub(crate) struct Columns<'a> {
     pub panels: &'a [f32],
     pub n: usize,
+    /// Rows of each panel: all of B's, of which a product may use the first ones.
+    pub depth: usize,
     /// The panel that `panels` begins with.
     pub first: usize,
+}
+
+/// Where the rows of a product go: row i starts at `first + i·stride`.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    pub values: &'a Disjoint<'a, f32>,
+    pub first: usize,
+    pub stride: usize,
 }
 
 /// The product itself, B packed already.
@@ -88,11 +98,11 @@ pub(crate) fn multiply(
         out.fill(0.0);
     }
     let blocks = Blocks::new(m, b.n, k);
-    let n = b.n;
     let out = Disjoint::new(out);
+    let out = Target { values: &out, first: 0, stride: b.n };
     crate::pool::run(blocks.tasks(), &|task| {
         let (rows, columns) = blocks.of(task);
-        multiply_block(isa, &out, n, a, b, rows, columns, k);
+        multiply_block(isa, out, a, b, rows, columns, k);
     });
 }
 
@@ -130,11 +140,10 @@ impl Blocks {
     }
 }
 
-/// Adds the product of some rows and some panels to `out` [*, n].
+/// Adds the product of some rows, 96 at most, and some panels to `out`.
 pub(crate) fn multiply_block(
     isa: Isa,
-    out: &Disjoint<'_, f32>,
-    n: usize,
+    out: Target<'_>,
     a: Strided<'_>,
     b: Columns<'_>,
     rows: std::ops::Range<usize>,
@@ -148,13 +157,14 @@ pub(crate) fn multiply_block(
             let depth = DEPTH.min(k - from);
             pack::pack_rows(block, a, rows.clone(), from, depth);
             for panel in columns.clone() {
-                let b = &b.panels[((panel - b.first) * k + from) * PANEL..][..depth * PANEL];
-                let width = PANEL.min(n - panel * PANEL);
+                let panel_rows = &b.panels[((panel - b.first) * b.depth + from) * PANEL..][..depth * PANEL];
+                let width = PANEL.min(b.n - panel * PANEL);
                 let mut row = rows.start;
                 while row < rows.end {
                     let height = tile::ROWS.min(rows.end - row);
                     let a = &block[(row - rows.start) * depth..][..height * depth];
-                    tile::tile(isa, out, row * n + panel * PANEL, n, a, b, height, width, depth);
+                    let at = out.first + row * out.stride + panel * PANEL;
+                    tile::tile(isa, out.values, at, out.stride, a, panel_rows, height, width, depth);
                     row += height;
                 }
             }

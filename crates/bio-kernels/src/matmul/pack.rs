@@ -28,6 +28,16 @@ impl<'a> Strided<'a> {
         Self { values, row, column }
     }
 
+    /// Contiguous rows, `stride` apart.
+    pub fn rows_apart(values: &'a [f32], stride: usize) -> Self {
+        Self { values, row: stride, column: 1 }
+    }
+
+    /// Contiguous columns, `stride` apart.
+    pub fn columns_apart(values: &'a [f32], stride: usize) -> Self {
+        Self { values, row: 1, column: stride }
+    }
+
     #[inline(always)]
     fn at(&self, row: usize, column: usize) -> f32 {
         self.values[row * self.row + column * self.column]

@@ -4,7 +4,7 @@
 use super::{Span, for_tasks};
 use crate::disjoint::Disjoint;
 use crate::isa::Isa;
-use crate::matmul::{Columns, PANEL, Strided, multiply_block, panels};
+use crate::matmul::{Columns, PANEL, Strided, Target, multiply_block, panels};
 
 pub(super) struct Panels<T> {
     values: Vec<T>,
@@ -76,13 +76,14 @@ impl<T: Weight> Panels<T> {
         let (rows, columns) = (self.rows, self.columns);
         let a = Strided::new(x, x.len() / columns, columns, false);
         let out = Disjoint::new(out);
+        let out = Target { values: &out, first: 0, stride: rows };
         for_tasks(spans, panels(rows), columns * PANEL, &|span, tiles| {
             WIDE.with_borrow_mut(|scratch| {
                 let size = columns * PANEL;
                 let values =
                     T::widen(&self.expert(span.expert)[tiles.start * size..tiles.end * size], scratch);
-                let b = Columns { panels: values, n: rows, first: tiles.start };
-                multiply_block(isa, &out, rows, a, b, span.start..span.end, tiles, columns);
+                let b = Columns { panels: values, n: rows, depth: columns, first: tiles.start };
+                multiply_block(isa, out, a, b, span.start..span.end, tiles, columns);
             });
         });
     }
