@@ -7,3 +7,21 @@ export type { CachedSequence, SequenceCache, StepEngine, StepItem } from './step
 export type { Generation, GenerationRequest, GenerationResult } from './step-scheduler/generation.js'
 export type { SchedulerStats } from './step-scheduler/scheduler-stats.js'
 export { StepScheduler, type StepSchedulerOptions } from './step-scheduler/step-scheduler.js'
+export {
+  calibrate,
+  type CalibrateOptions,
+  type Calibration,
+  type CalibrationBatch,
+} from './early-exit/calibrate.js'
+export type { ChosenThreshold } from './early-exit/choose-threshold.js'
+export { EarlyExit, type EarlyExitOptions, type EarlyExitResult } from './early-exit/early-exit.js'
+export { exitLoss, type ExitLossOptions, type Summable } from './early-exit/exit-loss.js'
+export {
+  entropy,
+  margin,
+  maximumProbability,
+  patience,
+  type ExitAnswer,
+  type ExitPolicy,
+} from './early-exit/exit-policy.js'
+export type { StagedModel } from './early-exit/staged-model.js'
