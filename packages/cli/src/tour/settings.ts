@@ -75,7 +75,7 @@ export function tourSettings(size: TourSize, { seed = 0 }: { seed?: number } = {
         size,
         seed,
         model: decoderConfig({ ...shared, dim: 64, layers: 2, hidden: 64 }),
-        train: { steps: 200, batch: 8, length: 96, learningRate: 4e-3, balance: 0.02 },
+        train: { steps: 250, batch: 8, length: 96, learningRate: 4e-3, balance: 0.02 },
         continual: {
           steps: 40,
           learningRate: 1e-3,
