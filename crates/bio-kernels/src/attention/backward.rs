@@ -74,7 +74,7 @@ pub fn attention_backward(
             for h in kv_head * group..(kv_head + 1) * group {
                 for t in (0..length).step_by(QUERIES) {
                     let rows = QUERIES.min(length - t);
-                    let seen = if shape.causal { t + rows } else { length };
+                    let seen = shape.seen(t + rows - 1);
                     let at = shape.at(b, t, h, heads);
                     let rows_of = |values| Strided::rows_apart(values, width);
                     weights.resize(rows * seen, 0.0);
@@ -85,7 +85,7 @@ pub fn attention_backward(
                     for (i, row) in weights.chunks_exact_mut(seen).enumerate() {
                         let row_of = at + i * width..at + i * width + head_dim;
                         let total = log_sum_exp[(b * heads + h) * length + t + i];
-                        let (row, hidden) = row.split_at_mut(if shape.causal { t + i + 1 } else { length });
+                        let (row, hidden) = row.split_at_mut(shape.seen(t + i));
                         let (slopes, hidden_slopes) =
                             slopes[i * seen..(i + 1) * seen].split_at_mut(row.len());
                         turn(isa, row, slopes, &d_out[row_of.clone()], &out[row_of], total, shape.scale);

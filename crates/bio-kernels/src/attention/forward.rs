@@ -2,11 +2,10 @@
 
 use std::cell::RefCell;
 
-use super::{AttentionShape, QUERIES, pack_head, product};
+use super::{AttentionShape, QUERIES, pack_head, product, weigh};
 use crate::disjoint::Disjoint;
 use crate::error::{Result, check_len};
-use crate::isa::{self, per_isa};
-use crate::math::{exp, max_of, sum_of};
+use crate::isa;
 use crate::matmul::{Columns, Strided, Target, multiply_block, panels};
 
 #[derive(Default)]
@@ -55,7 +54,7 @@ pub fn attention(
             for h in kv_head * group..(kv_head + 1) * group {
                 for t in (0..length).step_by(QUERIES) {
                     let rows = QUERIES.min(length - t);
-                    let seen = if shape.causal { t + rows } else { length };
+                    let seen = shape.seen(t + rows - 1);
                     let at = shape.at(b, t, h, heads);
                     let q = Strided::rows_apart(&q[at..], heads * head_dim);
                     weights.resize(rows * seen, 0.0);
@@ -64,8 +63,11 @@ pub fn attention(
                     // SAFETY: every (sequence, head, token) belongs to one task.
                     let totals = unsafe { log_sum_exp.part(statistic..statistic + rows) };
                     for (i, (row, total)) in weights.chunks_exact_mut(seen).zip(totals).enumerate() {
-                        let (row, hidden) = row.split_at_mut(if shape.causal { t + i + 1 } else { length });
-                        *total = weigh(isa, row, shape.scale);
+                        let (row, hidden) = row.split_at_mut(shape.seen(t + i));
+                        for score in row.iter_mut() {
+                            *score *= shape.scale;
+                        }
+                        *total = weigh(isa, row);
                         hidden.fill(0.0);
                     }
                     let target = Target { values: &out, first: at, stride: heads * head_dim };
@@ -76,22 +78,4 @@ pub fn attention(
         });
     });
     Ok(())
-}
-
-per_isa! {
-    /// Turns products into softmax weights and returns the log of the sum of exponentials.
-    fn weigh(scores: &mut [f32], scale: f32) -> f32 {
-        for score in scores.iter_mut() {
-            *score *= scale;
-        }
-        let high = max_of(scores);
-        for score in scores.iter_mut() {
-            *score = exp::<FMA>(*score - high);
-        }
-        let total = sum_of(scores, |score| score);
-        for score in scores.iter_mut() {
-            *score /= total;
-        }
-        high + total.ln()
-    }
 }

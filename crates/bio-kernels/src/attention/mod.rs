@@ -10,7 +10,8 @@ pub use paged::{PageShape, PagedQueries, paged_attention, paged_write};
 
 use crate::disjoint::Disjoint;
 use crate::error::{KernelError, Result, checked_product};
-use crate::isa::Isa;
+use crate::isa::{Isa, per_isa};
+use crate::math::{exp, max_of, sum_of};
 use crate::matmul::{Columns, PANEL, Strided, Target, multiply_block, pack_panel, panels};
 
 /// q and out are [batch, length, heads, headDim], k and v [batch, length, kvHeads, headDim]; query head h reads key head ⌊h·kvHeads/heads⌋.
@@ -40,6 +41,11 @@ impl AttentionShape {
     /// One per key head of a sequence that has tokens.
     fn tasks(&self) -> usize {
         if self.length == 0 { 0 } else { self.batch * self.kv_heads }
+    }
+
+    /// Keys that query `t` sees.
+    fn seen(&self, t: usize) -> usize {
+        if self.causal { t + 1 } else { self.length }
     }
 
     /// Where head `h` of token `t` of sequence `b` starts, in an array of `heads` heads.
@@ -79,4 +85,19 @@ fn product(isa: Isa, out: &mut [f32], a: Strided<'_>, b: Columns<'_>, rows: usiz
     let out = Disjoint::new(out);
     let target = Target { values: &out, first: 0, stride: b.n };
     multiply_block(isa, target, a, b, 0..rows, 0..panels(b.n), depth);
+}
+
+per_isa! {
+    /// Turns scores into softmax weights and returns the log of the sum of exponentials.
+    fn weigh(scores: &mut [f32]) -> f32 {
+        let high = max_of(scores);
+        for score in scores.iter_mut() {
+            *score = exp::<FMA>(*score - high);
+        }
+        let total = sum_of(scores, |score| score);
+        for score in scores.iter_mut() {
+            *score /= total;
+        }
+        high + total.ln()
+    }
 }

@@ -6,11 +6,11 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::check_heads;
+use super::{check_heads, weigh};
 use crate::disjoint::Disjoint;
 use crate::error::{KernelError, Result, check_indices, check_len, checked_product};
 use crate::isa::{self, Isa, mul_add, per_isa};
-use crate::math::{axpy, exp, max_of, sum_of};
+use crate::math::axpy;
 
 /// Pages are [blocks, kvHeads, blockTokens, headDim].
 #[derive(Clone, Copy, Debug)]
@@ -207,19 +207,6 @@ per_isa! {
             for (score, sum) in scores.iter_mut().zip(sums) {
                 *score = sum * scale;
             }
-        }
-    }
-}
-
-per_isa! {
-    fn weigh(scores: &mut [f32]) {
-        let high = max_of(scores);
-        for score in scores.iter_mut() {
-            *score = exp::<FMA>(*score - high);
-        }
-        let total = sum_of(scores, |score| score);
-        for score in scores.iter_mut() {
-            *score /= total;
         }
     }
 }
