@@ -2,11 +2,6 @@ export { Batcher, type BatcherOptions, type BatchOutputs } from './batcher/batch
 export type { BatcherStats } from './batcher/batcher-stats.js'
 export type { SubmitOptions } from './batcher/ticket.js'
 export type { DrainOptions } from './drain.js'
-export { QueueFullError } from './queue-full-error.js'
-export type { CachedSequence, SequenceCache, StepEngine, StepItem } from './step-scheduler/contract.js'
-export type { Generation, GenerationRequest, GenerationResult } from './step-scheduler/generation.js'
-export type { SchedulerStats } from './step-scheduler/scheduler-stats.js'
-export { StepScheduler, type StepSchedulerOptions } from './step-scheduler/step-scheduler.js'
 export {
   calibrate,
   type CalibrateOptions,
@@ -25,3 +20,8 @@ export {
   type ExitPolicy,
 } from './early-exit/exit-policy.js'
 export type { StagedModel } from './early-exit/staged-model.js'
+export { QueueFullError } from './queue-full-error.js'
+export type { CachedSequence, SequenceCache, StepEngine, StepItem } from './step-scheduler/contract.js'
+export type { Generation, GenerationRequest, GenerationResult } from './step-scheduler/generation.js'
+export type { SchedulerStats } from './step-scheduler/scheduler-stats.js'
+export { StepScheduler, type StepSchedulerOptions } from './step-scheduler/step-scheduler.js'

@@ -1,6 +1,6 @@
 import { checkCount, invalid } from '../check.js'
 import { chooseThreshold, type ChosenThreshold, type ExitTrace } from './choose-threshold.js'
-import { EarlyExit, type EarlyExitResult } from './early-exit.js'
+import { EarlyExit } from './early-exit.js'
 import type { ExitPolicy } from './exit-policy.js'
 import { RowReader } from './row-reader.js'
 import { answer, type StagedModel } from './staged-model.js'
@@ -27,8 +27,6 @@ export interface CalibrateOptions<State> {
 
 export interface Calibration extends ChosenThreshold {
   readonly rows: number
-  /** Share of the rows that are right; 1 at full depth without labels. */
-  readonly accuracy: { readonly full: number; readonly early: number }
   /** Mean stages that a row runs. */
   readonly meanStages: number
   /** Wall-clock of the same batches at full depth (no head but the last) and with early exit, and their ratio. */
@@ -47,40 +45,16 @@ export interface Calibration extends ChosenThreshold {
  * @throws ERR_BIO_CALIBRATION when the data cannot support the promise; ERR_BIO_CONFIG for ε or confidence outside (0, 1)
  */
 export async function calibrate<State>(options: CalibrateOptions<State>): Promise<Calibration> {
-  const { model, policy, epsilon, confidence = 0.95, signal } = options
+  const { model, policy, epsilon, confidence = 0.95 } = options
   checkCount('calibrate', 'model.stages', model.stages)
   for (const [name, share] of Object.entries({ epsilon, confidence }))
     if (!(share > 0 && share < 1)) throw invalid('calibrate', `${name} to lie between 0 and 1`, share)
   const trace = await follow(options)
   const chosen = chooseThreshold(trace, { candidates: policy.candidates, epsilon, delta: 1 - confidence })
-  const early = new EarlyExit({ model, policy, threshold: chosen.threshold })
-  const full = new EarlyExit({ model, policy, threshold: Infinity })
-  let [fullMs, earlyMs, rows, fullRight, earlyRight] = [0, 0, 0, 0, 0]
-  let index = 0
-  for await (const batch of options.batches()) {
-    const timed = async (exit: EarlyExit<State>): Promise<{ result: EarlyExitResult; ms: number }> => {
-      const start = performance.now()
-      const result = await exit.run(batch.state, { rows: batch.rows, ...(signal && { signal }) })
-      return { result, ms: performance.now() - start }
-    }
-    // In turns first: whoever comes second finds the caches warm.
-    const first = await timed(index % 2 === 0 ? full : early)
-    const second = await timed(index % 2 === 0 ? early : full)
-    const [ofFull, ofEarly] = index % 2 === 0 ? [first, second] : [second, first]
-    fullMs += ofFull.ms
-    earlyMs += ofEarly.ms
-    for (let row = 0; row < batch.rows; row++) {
-      const truth = batch.labels?.[row] ?? ofFull.result.predictions[row]
-      fullRight += Number(ofFull.result.predictions[row] === truth)
-      earlyRight += Number(ofEarly.result.predictions[row] === truth)
-    }
-    rows += batch.rows
-    index += 1
-  }
+  const { fullMs, earlyMs } = await time(options, chosen.threshold)
   return {
     ...chosen,
-    rows,
-    accuracy: { full: fullRight / rows, early: earlyRight / rows },
+    rows: trace.right[0]!.length,
     meanStages: chosen.exitShares.reduce((sum, share, k) => sum + share * (k + 1), 0),
     fullMs,
     earlyMs,
@@ -124,4 +98,23 @@ async function follow<State>({
     })
   }
   return { confidence, right }
+}
+
+/** Milliseconds of all batches at full depth and with the threshold. */
+async function time<State>(
+  { model, policy, batches, signal }: CalibrateOptions<State>,
+  threshold: number,
+): Promise<{ fullMs: number; earlyMs: number }> {
+  const full = { exit: new EarlyExit({ model, policy, threshold: Infinity }), ms: 0 }
+  const early = { exit: new EarlyExit({ model, policy, threshold }), ms: 0 }
+  let order = [full, early]
+  for await (const { state, rows } of batches()) {
+    for (const way of order) {
+      const start = performance.now()
+      await way.exit.run(state, { rows, ...(signal && { signal }) })
+      way.ms += performance.now() - start
+    }
+    order = order.toReversed() // in turns first: whoever comes second finds the caches warm
+  }
+  return { fullMs: full.ms, earlyMs: early.ms }
 }

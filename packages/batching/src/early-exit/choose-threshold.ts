@@ -4,7 +4,7 @@ import { binomialAtMost, binomialUpperBound, rowsNeeded } from './binomial.js'
 /** What the heads said of held-out rows that went to full depth: [stages] of [rows] each. */
 export interface ExitTrace {
   readonly confidence: readonly ArrayLike<number>[]
-  /** 1 where the head after this stage is right. */
+  /** 1 where the head after this stage is right, else 0. */
   readonly right: readonly ArrayLike<number>[]
 }
 
@@ -14,6 +14,8 @@ export interface ChosenThreshold {
   readonly lost: number
   /** What their share in the population is at most, with the confidence asked for. */
   readonly lostAtMost: number
+  /** Share of the rows that are right; 1 at full depth without labels. */
+  readonly accuracy: { readonly full: number; readonly early: number }
   /** Share of the rows that leave after each stage. */
   readonly exitShares: readonly number[]
 }
@@ -53,18 +55,22 @@ export function chooseThreshold(
   let refused = ''
   for (const threshold of candidates) {
     const counts = Array.from(trace.confidence, () => 0)
-    let lost = 0
+    let [lost, fullRight, earlyRight] = [0, 0, 0]
     for (let row = 0; row < rows; row++) {
       const exit = exitOf(trace, row, threshold)
       counts[exit]! += 1
-      if (trace.right[last]![row] === 1 && trace.right[exit]![row] !== 1) lost += 1
+      const [full, early] = [trace.right[last]![row]!, trace.right[exit]![row]!]
+      fullRight += full
+      earlyRight += early
+      if (full > early) lost += 1
     }
     if (binomialAtMost(lost, rows, epsilon) > delta) {
       refused = `${lost} of ${rows} lost at ${threshold}`
       break
     }
     const exitShares = counts.map((count) => count / rows)
-    chosen = { threshold, lost, lostAtMost: binomialUpperBound(lost, rows, delta), exitShares }
+    const accuracy = { full: fullRight / rows, early: earlyRight / rows }
+    chosen = { threshold, lost, lostAtMost: binomialUpperBound(lost, rows, delta), accuracy, exitShares }
   }
   if (chosen !== undefined) return chosen
   throw new BioError('ERR_BIO_CALIBRATION', {

@@ -23,6 +23,9 @@ const certainties: readonly number[] = Array.from({ length: 100 }, (_, i) => {
   return odds / (1 + odds)
 })
 
+/** The same and on down to 0, for what may lie below 1/2. */
+const shares: readonly number[] = [...certainties, ...Array.from({ length: 10 }, (_, i) => (9 - i) / 20)]
+
 /** The probability of the likeliest class (BranchyNet's successors; the usual choice). */
 export const maximumProbability: ExitPolicy = {
   name: 'maximum probability',
@@ -38,7 +41,7 @@ export const entropy: ExitPolicy = {
     for (const p of probabilities) if (p !== 0) nats -= p * Math.log(p)
     return probabilities.length === 1 ? 1 : 1 - nats / Math.log(probabilities.length)
   },
-  candidates: [...certainties, ...Array.from({ length: 10 }, (_, i) => (9 - i) / 20)],
+  candidates: shares,
 }
 
 /** The probability of the likeliest class less that of the next. */
@@ -50,7 +53,7 @@ export const margin: ExitPolicy = {
       if (i !== prediction) next = Math.max(next, probabilities[i]!)
     return (probabilities[prediction] ?? Number.NaN) - next
   },
-  candidates: [...certainties, ...Array.from({ length: 10 }, (_, i) => (9 - i) / 20)],
+  candidates: shares,
 }
 
 /** Heads in a row that agree: Zhou et al. 2020 (PABEE). */
@@ -58,17 +61,4 @@ export const patience: ExitPolicy = {
   name: 'patience',
   confidence: ({ agreement }) => agreement,
   candidates: Array.from({ length: 64 }, (_, i) => 64 - i),
-}
-
-/** softmax of one row into `out`, and its likeliest class; −1 where no logit is a number. */
-export function softmaxRow(out: Float32Array, logits: Float32Array): number {
-  let prediction = -1
-  for (let i = 0; i < logits.length; i++)
-    if (logits[i]! > (logits[prediction] ?? -Infinity) || (prediction < 0 && logits[i] === -Infinity))
-      prediction = i
-  const highest = logits[prediction] ?? Number.NaN
-  let total = 0
-  for (let i = 0; i < logits.length; i++) total += out[i] = Math.exp(logits[i]! - highest)
-  for (let i = 0; i < logits.length; i++) out[i]! /= total
-  return prediction
 }

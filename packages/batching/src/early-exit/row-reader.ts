@@ -1,4 +1,4 @@
-import { softmaxRow, type ExitPolicy } from './exit-policy.js'
+import type { ExitPolicy } from './exit-policy.js'
 
 /** Turns the logits of one head after the other into predictions and confidences, row by row. */
 export class RowReader {
@@ -24,4 +24,16 @@ export class RowReader {
     const confidence = this.#policy.confidence({ probabilities, prediction, agreement })
     return { prediction, confidence: prediction < 0 ? Number.NaN : confidence }
   }
+}
+
+/** softmax of one row into `out`, and its likeliest class, the lowest of equals; −1 where no logit is a number. */
+function softmaxRow(out: Float32Array, logits: Float32Array): number {
+  let prediction = -1
+  for (let i = 0; i < logits.length; i++)
+    if (prediction < 0 ? !Number.isNaN(logits[i]) : logits[i]! > logits[prediction]!) prediction = i
+  const highest = logits[prediction] ?? Number.NaN
+  let total = 0
+  for (let i = 0; i < logits.length; i++) total += out[i] = Math.exp(logits[i]! - highest)
+  for (let i = 0; i < logits.length; i++) out[i]! /= total
+  return prediction
 }
