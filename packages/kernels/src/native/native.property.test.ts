@@ -1,26 +1,12 @@
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
-import type { Isa, Kernels } from '../interface.js'
 import { attentionCases } from '../testing/attention-cases.js'
 import { cases } from '../testing/cases.js'
+import { binding, native, tiers } from '../testing/native-tiers.js'
 import { Source, type Sizes } from '../testing/source.js'
 import { createTypeScriptKernels } from '../typescript.js'
-import type { Binding } from './binding.js'
-import { loadNativeKernels } from './kernels.js'
-import { loadBinding } from './load.js'
-
-let native: Kernels | undefined
-let binding: Binding | undefined
-try {
-  native = loadNativeKernels()
-  binding = loadBinding()
-} catch (error) {
-  console.log(`skipped: the native kernels against the TypeScript ones (${(error as Error).message})`)
-}
 
 const typescript = createTypeScriptKernels()
-const tiers = (['scalar', 'avx2', 'avx512', 'avx512-bf16', 'neon'] as Isa[]).filter((isa) => binding?.limitIsaForTest(isa))
-binding?.limitIsaForTest('')
 
 const sizes: fc.Arbitrary<Sizes> = fc.record({
   m: fc.integer({ min: 0, max: 17 }),

@@ -1,24 +1,10 @@
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
-import type { Isa, Kernels } from '../interface.js'
+import type { Kernels } from '../interface.js'
+import { binding, native, tiers } from '../testing/native-tiers.js'
 import { Source } from '../testing/source.js'
 import { createTypeScriptKernels } from '../typescript.js'
-import type { Binding } from './binding.js'
-import { loadNativeKernels } from './kernels.js'
-import { loadBinding } from './load.js'
 
-let native: Kernels | undefined
-let binding: Binding | undefined
-try {
-  native = loadNativeKernels()
-  binding = loadBinding()
-} catch (error) {
-  console.log(`skipped: same bits of the native kernels (${(error as Error).message})`)
-}
-
-const tiers = (['scalar', 'avx2', 'avx512', 'avx512-bf16', 'neon'] as Isa[]).filter((isa) =>
-  binding?.limitIsaForTest(isa),
-)
 const threads = native?.threads ?? 1
 afterEach(() => {
   binding?.limitIsaForTest('')
