@@ -32,6 +32,8 @@ export interface EnergyAccount {
   sample(): void
   /** Starts a span; any number may be open, nested or overlapping. A span holds nothing that needs closing. */
   startSpan(): EnergySpan
+  /** Ends what runs in the background, with the meter. Spans can still be read. Must not throw. */
+  close?(): void
 }
 
 export interface EnergySpan {

@@ -7,8 +7,8 @@ import { counterStep, type CounterLimits } from './counter-step.js'
 export interface Counter extends CounterLimits {
   readonly source: string
   readonly domain: string
-  /** Joules since whenever. Throws when the counter cannot be read or holds no number. */
-  readonly read: () => number
+  /** Joules since whenever. Throws when the counter cannot be read or holds no number. Absent where somebody else reads and calls `take`. */
+  readonly read?: () => number
   /** Hardware that is switched on moves its counter at least this often, in seconds. */
   readonly stuckAfterSeconds: number
 }
@@ -16,8 +16,14 @@ export interface Counter extends CounterLimits {
 /** A read may fail for a moment (EINVAL of a busy driver): this often it is tried at once before it counts as failed. */
 const attempts = 3
 
+/** What a read of a counter gave, and when in seconds: joules, or why there are none. */
+export interface CounterSample {
+  readonly value: number | string
+  readonly time: number
+}
+
 /** What a counter showed when. */
-interface CounterValue {
+export interface CounterValue {
   readonly value: number
   readonly time: number
 }
@@ -51,6 +57,7 @@ export class CounterAccount implements EnergyAccount {
   #samples = 0
   #faults = 0
   #lastFault = ''
+  #failure: string | undefined = 'the counter was never read'
 
   constructor(counter: Counter, now: Clock) {
     this.counter = counter
@@ -62,17 +69,40 @@ export class CounterAccount implements EnergyAccount {
     return this.#moved
   }
 
+  /** The last good read. */
+  get last(): CounterValue | undefined {
+    return this.#last
+  }
+
   sample(): void {
-    this.#read()
+    const { read } = this.counter
+    if (read !== undefined) this.take({ value: readWithRetry(read), time: this.#now() })
+  }
+
+  /** Takes in a read; they come in the order in which they were made. */
+  take({ value, time }: CounterSample): void {
+    if (typeof value === 'string') {
+      this.#failure = value
+      return
+    }
+    this.#failure = undefined
+    const last = this.#last
+    this.#last = { value, time }
+    this.#samples++
+    if (last === undefined) this.#movedAt = time
+    else if (value === last.value) this.#stand(time)
+    else this.#move(last, { value, time })
   }
 
   startSpan(): EnergySpan {
-    const failure = this.#read()
+    this.sample()
+    const failure = this.#failure
     const start = this.#now()
     const atStart = this.#totals()
     return {
       read: (): Reading => {
-        const failureNow = this.#read()
+        this.sample()
+        const failureNow = this.#failure
         const atEnd = this.#totals()
         const fields = {
           source: this.counter.source,
@@ -125,30 +155,6 @@ export class CounterAccount implements EnergyAccount {
     })
   }
 
-  /** Takes the counter in; returns why it could not. */
-  #read(): string | undefined {
-    const value = this.#tryRead()
-    if (typeof value === 'string') return value
-    const time = this.#now()
-    const last = this.#last
-    this.#last = { value, time }
-    this.#samples++
-    if (last === undefined) this.#movedAt = time
-    else if (value === last.value) this.#stand(time)
-    else this.#move(last, { value, time })
-    return undefined
-  }
-
-  #tryRead(): number | string {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return this.counter.read()
-      } catch (error) {
-        if (attempt === attempts) return describeError(error)
-      }
-    }
-  }
-
   #stand(time: number): void {
     const seconds = time - this.#movedAt
     if (seconds > this.counter.stuckAfterSeconds)
@@ -168,5 +174,15 @@ export class CounterAccount implements EnergyAccount {
   #fault(reason: string): void {
     this.#faults++
     this.#lastFault = reason
+  }
+}
+
+function readWithRetry(read: () => number): number | string {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return read()
+    } catch (error) {
+      if (attempt === attempts) return describeError(error)
+    }
   }
 }

@@ -106,6 +106,7 @@ export class EnergyMeter implements AsyncDisposable {
   async close(): Promise<void> {
     this.#closed = true
     clearInterval(this.#timer)
+    for (const account of this.#opened.accounts) account.close?.()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -27,6 +27,7 @@ export async function openSources(sources: readonly EnergySource[]): Promise<Ope
       }
     }
     if (winner !== undefined) {
+      opening.account.close?.()
       return { ...status, reasons: [...opening.reasons, `not used: ${winner.name} covers the ${component}`] }
     }
     used.set(component, source)

@@ -88,6 +88,6 @@ export class RaplAccount implements EnergyAccount {
   }
 
   #value({ zone, account }: CountedZone): ZoneValue {
-    return { zone, value: account.counter.read(), time: this.#now() }
+    return { zone, value: account.counter.read!(), time: this.#now() }
   }
 }
