@@ -8,7 +8,12 @@ export default defineConfig({
   test: {
     include: slow
       ? ['packages/*/src/**/*.slow.test.ts', 'tools/**/*.slow.test.mjs']
-      : ['packages/*/src/**/*.test.ts', 'tools/**/*.test.mjs', 'examples/*/src/**/*.test.ts'],
+      : [
+          'packages/*/src/**/*.test.ts',
+          'tools/**/*.test.mjs',
+          'bench/**/*.test.mjs',
+          'examples/*/src/**/*.test.ts',
+        ],
     exclude: slow ? ['**/node_modules/**'] : ['**/node_modules/**', '**/*.slow.test.*'],
     testTimeout: slow ? 600_000 : 60_000,
     hookTimeout: 60_000,

@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest'
+import { alternate } from './alternate.mjs'
+import { row } from './rows.mjs'
+import { median, quantile } from './statistics.mjs'
+
+test('quantiles interpolate, leave their argument alone, and are NaN of nothing', () => {
+  const values = [4, 1, 3, 2]
+  expect(median(values)).toBe(2.5)
+  expect(quantile(values, 0)).toBe(1)
+  expect(quantile(values, 1)).toBe(4)
+  expect(quantile([7], 0.99)).toBe(7)
+  expect(quantile([], 0.5)).toBeNaN()
+  expect(values).toEqual([4, 1, 3, 2])
+})
+
+test('contenders take turns, and turns at being first', async () => {
+  const order = []
+  const contender = (name) => async () => order.push(name)
+  await alternate({ a: contender('a'), b: contender('b') }, 3)
+  expect(order.join('')).toBe('abbaab')
+})
+
+test('a ratio above 1 says that ours is better, whichever way better points', () => {
+  const peers = [{ name: 'peer', version: '1', value: 50 }]
+  const faster = row({ subject: {}, ours: 100, unit: '1/s', better: 'higher', limit: 200, target: 80, peers })
+  expect(faster).toMatchObject({ ofLimit: 0.5, met: true, peers: [{ ratio: 2 }] })
+  const slower = row({ subject: {}, ours: 100, unit: 'ms', better: 'lower', target: 80, peers })
+  expect(slower).toMatchObject({ met: false, peers: [{ ratio: 0.5 }] })
+})
