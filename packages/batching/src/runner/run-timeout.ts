@@ -1,0 +1,17 @@
+import { BioError } from '@bio/errors'
+import { checkCount, checkDelay } from '../check.js'
+
+/** Refuses a time in which nothing could run, or that no timer can keep (`ERR_BIO_CONFIG`). */
+export function checkRunTimeout(runTimeoutMs: number | undefined): void {
+  if (runTimeoutMs === undefined) return
+  checkCount('Batcher', 'runTimeoutMs', runTimeoutMs)
+  checkDelay('Batcher', 'runTimeoutMs', runTimeoutMs)
+}
+
+export function runTimedOut(runTimeoutMs: number): BioError {
+  return new BioError('ERR_BIO_RUN_TIMEOUT', {
+    operation: 'Batcher.run',
+    expected: `outputs within ${runTimeoutMs} ms`,
+    received: 'none yet',
+  })
+}
