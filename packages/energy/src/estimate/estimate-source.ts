@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { describeError, invalid } from '../check.js'
 import { createReading, unavailableReading } from '../reading/reading.js'
@@ -11,6 +10,7 @@ import {
 } from '../source.js'
 import { containerUsage, findQuota } from './cgroup.js'
 import { processUsage, procStatUsage, systemUsage, type CpuUsage } from './cpu-usage.js'
+import { readKept } from './kept-file.js'
 import { estimateJoules, powerBand, sharedPowerBand } from './power-band.js'
 
 export interface CpuEstimateOptions {
@@ -30,11 +30,7 @@ export interface CpuEstimateOptions {
  * @throws `ERR_BIO_VALUE` for another scope.
  */
 export function cpuEstimateSource(options: CpuEstimateOptions = {}): EnergySource {
-  const {
-    scope = 'machine',
-    readFile = (path) => readFileSync(path, 'utf8'),
-    now = monotonicSeconds,
-  } = options
+  const { scope = 'machine', readFile = readKept, now = monotonicSeconds } = options
   if (scope !== 'machine' && scope !== 'process') {
     throw invalid('cpuEstimateSource', "scope 'machine' or 'process'", scope)
   }

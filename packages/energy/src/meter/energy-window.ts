@@ -50,7 +50,8 @@ export class EnergyWindow implements Disposable {
       const reasons = [...this.#reasons, 'no energy source is usable']
       return unavailableReading({ source: 'none', seconds, reasons })
     }
-    const joined = joinReadings(readings)
-    return { ...joined, reasons: [...this.#reasons, ...joined.reasons] }
+    // Most machines have one source: its reading is the whole.
+    const joined = readings.length === 1 ? readings[0]! : joinReadings(readings)
+    return this.#reasons.length === 0 ? joined : { ...joined, reasons: [...this.#reasons, ...joined.reasons] }
   }
 }
