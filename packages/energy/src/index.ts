@@ -26,6 +26,7 @@ export { formatReading } from './reading/format-reading.js'
 export {
   createReading,
   unavailableReading,
+  type AboveIdle,
   type Boundary,
   type KnownReading,
   type Method,

@@ -8,22 +8,34 @@ const rank = (method: Method): number => methods.indexOf(method)
 
 const joules = fc.double({ min: -1e9, max: 1e9, noNaN: true })
 
-/** A reading and an energy that is true for all its bounds tell. */
-const known: fc.Arbitrary<{ reading: Reading; truth: number }> = fc
+const bounds = fc.tuple(joules, joules, joules, joules).map((values) => values.toSorted((a, b) => a - b))
+
+/** A reading and energies, gross and above idle, that are true for all its bounds tell. */
+const known: fc.Arbitrary<{ reading: Reading; truth: number; above: number }> = fc
   .record({
-    bounds: fc.tuple(joules, joules, joules, joules).map((values) => values.toSorted((a, b) => a - b)),
+    bounds,
+    aboveBounds: bounds,
+    calibratedAt: fc.constantFrom('2026-01-01T00:00:00.000Z', '2026-02-01T00:00:00.000Z'),
     truthFirst: fc.boolean(),
+    coverage: fc.double({ min: 0, max: 1, noNaN: true }),
     method: fc.constantFrom<Method>('measured', 'derived', 'estimated'),
     domain: fc.constantFrom('package-0', 'gpu-0'),
     seconds: fc.double({ min: 0, max: 1e6, noNaN: true }),
   })
-  .map(({ bounds, truthFirst, method, domain, seconds }) => {
-    const [low, first, second, high] = bounds as [number, number, number, number]
-    const [best, truth] = truthFirst ? [second, first] : [first, second]
-    return {
-      reading: createReading({ joules: best, low, high, method, source: domain, domains: [domain], seconds }),
-      truth,
-    }
+  .map(({ bounds: gross, aboveBounds, calibratedAt, truthFirst, domain, ...fields }) => {
+    const [low, first, second, high] = gross as [number, number, number, number]
+    const [aboveLow, aboveFirst, aboveSecond, aboveHigh] = aboveBounds as [number, number, number, number]
+    const method = fields.method === 'estimated' ? 'estimated' : 'derived'
+    const reading = createReading({
+      ...fields,
+      joules: truthFirst ? second : first,
+      low,
+      high,
+      aboveIdle: { joules: aboveFirst, low: aboveLow, high: aboveHigh, method, calibratedAt },
+      source: domain,
+      domains: [domain],
+    })
+    return { reading, truth: truthFirst ? first : second, above: aboveSecond }
   })
 
 const unknown = fc
@@ -34,19 +46,33 @@ const any = fc.oneof(
   { weight: 1, arbitrary: unknown },
 )
 
-function expectHolds(reading: Reading, truth: number): void {
-  expect(reading.low).toBeLessThanOrEqual(truth)
-  expect(reading.high).toBeGreaterThanOrEqual(truth)
-  expect(reading.low).toBeLessThanOrEqual(reading.joules!)
-  expect(reading.high).toBeGreaterThanOrEqual(reading.joules!)
+function expectHolds(reading: Reading, truth: number, above: number): void {
+  for (const [part, used] of [
+    [reading, truth],
+    [reading.aboveIdle!, above],
+  ] as const) {
+    expect(part.low).toBeLessThanOrEqual(used)
+    expect(part.high).toBeGreaterThanOrEqual(used)
+    expect(part.low).toBeLessThanOrEqual(part.joules!)
+    expect(part.high).toBeGreaterThanOrEqual(part.joules!)
+  }
 }
 
 test('the bounds hold every truth that the operands allow', () => {
   fc.assert(
     fc.property(known, known, fc.double({ min: 0, max: 1e6, noNaN: true }), (left, right, factor) => {
-      expectHolds(addReadings([left.reading, right.reading]), left.truth + right.truth)
-      expectHolds(subtractReadings(left.reading, right.reading), left.truth - right.truth)
-      expectHolds(scaleReading(left.reading, factor), left.truth * factor)
+      const pair = [left.reading, right.reading]
+      expectHolds(addReadings(pair), left.truth + right.truth, left.above + right.above)
+      expectHolds(
+        subtractReadings(left.reading, right.reading),
+        left.truth - right.truth,
+        left.above - right.above,
+      )
+      expectHolds(scaleReading(left.reading, factor), left.truth * factor, left.above * factor)
+      shareReading(left.reading, [1, 3]).forEach((share, index) => {
+        const part = index === 0 ? 0.25 : 0.75
+        expectHolds(share, left.truth * part, left.above * part)
+      })
     }),
   )
 })
@@ -67,6 +93,35 @@ test('no operation makes a method better: estimated never becomes measured, unav
         scaleReading(left, factor),
       ]) {
         expect(result.joules === null).toBe(result.method === 'unavailable')
+      }
+    }),
+  )
+})
+
+test('the part above idle is no better than its readings, as old as the oldest, and unknown with either', () => {
+  fc.assert(
+    fc.property(any, any, (left, right) => {
+      for (const result of [addReadings([left, right]), subtractReadings(left, right)]) {
+        if (left.aboveIdle === null || right.aboveIdle === null) {
+          expect(result.aboveIdle).toBeNull()
+          continue
+        }
+        const worst = [left, right].some(({ method }) => method === 'estimated') ? 'estimated' : 'derived'
+        expect(result.aboveIdle!.method).toBe(worst)
+        const times = [left.aboveIdle.calibratedAt, right.aboveIdle.calibratedAt]
+        expect(result.aboveIdle!.calibratedAt).toBe(times.toSorted()[0])
+      }
+    }),
+  )
+})
+
+test('coverage stays a share, and no sum is covered better than its best part', () => {
+  fc.assert(
+    fc.property(any, any, (left, right) => {
+      const best = Math.max(left.coverage, right.coverage)
+      for (const result of [addReadings([left, right]), subtractReadings(left, right)]) {
+        expect(result.coverage).toBeGreaterThanOrEqual(0)
+        expect(result.coverage).toBeLessThanOrEqual(left.seconds + right.seconds > 0 ? best + 1e-12 : 1)
       }
     }),
   )

@@ -1,17 +1,30 @@
 import { checkNumber, invalid } from '../check.js'
-import { createReading, unavailableReading, type Boundary, type Method, type Reading } from './reading.js'
+import {
+  createReading,
+  unavailableReading,
+  type AboveIdle,
+  type Boundary,
+  type Method,
+  type Reading,
+} from './reading.js'
 
 const methods: readonly Method[] = ['measured', 'derived', 'estimated', 'unavailable']
 const boundaries: readonly Boundary[] = ['process', 'device', 'node', 'facility']
 
 /**
  * Σ of readings taken one after another on the same hardware: joules, bounds and seconds add; the method is the worst among them.
- * One unavailable reading makes the sum unavailable, with its reason: a partial sum would pass for a whole one.
+ * One unavailable reading makes the sum unavailable, with its reason: a partial sum would pass for a whole one. So does one without
+ * `aboveIdle` to that part.
  *
  * @throws `ERR_BIO_VALUE` for an empty list.
  */
 export function addReadings(readings: readonly Reading[]): Reading {
-  return combine('addReadings', readings, sum(readings.map(({ seconds }) => seconds)))
+  const seconds = sum(readings.map((reading) => reading.seconds))
+  const seen = sum(readings.map((reading) => reading.coverage * reading.seconds))
+  return combine('addReadings', readings, {
+    seconds,
+    coverage: seconds > 0 ? Math.min(1, seen / seconds) : 1,
+  })
 }
 
 /**
@@ -23,12 +36,15 @@ export function joinReadings(readings: readonly Reading[]): Reading {
   const domains = readings.flatMap((reading) => reading.domains)
   const twice = domains.find((domain, index) => domains.indexOf(domain) !== index)
   if (twice !== undefined) throw invalid('joinReadings', 'every domain once', `${twice} twice`)
-  return combine('joinReadings', readings, Math.max(...readings.map(({ seconds }) => seconds)))
+  return combine('joinReadings', readings, {
+    seconds: Math.max(...readings.map((reading) => reading.seconds)),
+    coverage: Math.min(...readings.map((reading) => reading.coverage)),
+  })
 }
 
 /**
- * `left − right`, such as gross minus an idle baseline: [left.low − right.high, left.high − right.low]. At best `derived`; may be negative.
- * Seconds, domains and boundary are those of `left`.
+ * `left − right`, such as a window less a part of it: [left.low − right.high, left.high − right.low]. At best `derived`; may be negative.
+ * Seconds, domains and boundary are those of `left`, coverage the lesser of both.
  */
 export function subtractReadings(left: Reading, right: Reading): Reading {
   const method = worst([left.method, right.method, 'derived'])
@@ -38,6 +54,7 @@ export function subtractReadings(left: Reading, right: Reading): Reading {
     source: join([left.source, right.source]),
     samples: left.samples + right.samples,
     wraps: left.wraps + right.wraps,
+    coverage: Math.min(left.coverage, right.coverage),
     reasons: unique([...left.reasons, ...right.reasons]),
   }
   if (left.joules === null || right.joules === null) return unavailableReading(fields)
@@ -46,11 +63,12 @@ export function subtractReadings(left: Reading, right: Reading): Reading {
     joules: left.joules - right.joules,
     low: left.low - right.high,
     high: left.high - right.low,
+    aboveIdle: subtractAboveIdle(left.aboveIdle, right.aboveIdle),
   })
 }
 
 /**
- * `factor · reading`: per call, per token, per million. Joules, bounds and seconds scale; the method stays.
+ * `factor · reading`: per call, per token, per million. Joules, bounds, the part above idle and seconds scale; the method stays.
  *
  * @throws `ERR_BIO_VALUE` unless the factor is finite and at least 0, and the product finite.
  */
@@ -58,12 +76,11 @@ export function scaleReading(reading: Reading, factor: number): Reading {
   checkNumber('scaleReading', 'factor', factor, { minimum: 0 })
   const seconds = reading.seconds * factor
   if (reading.joules === null) return { ...reading, seconds }
-  const { joules, low, high } = reading
+  const { aboveIdle } = reading
   return createReading({
     ...reading,
-    joules: joules * factor,
-    low: low * factor,
-    high: high * factor,
+    ...scaleBounds(reading, factor),
+    aboveIdle: aboveIdle === null ? null : { ...aboveIdle, ...scaleBounds(aboveIdle, factor) },
     seconds,
   })
 }
@@ -87,7 +104,11 @@ export function shareReading(reading: Reading, weights: readonly number[]): Read
   })
 }
 
-function combine(operation: string, readings: readonly Reading[], seconds: number): Reading {
+function combine(
+  operation: string,
+  readings: readonly Reading[],
+  over: Pick<Reading, 'seconds' | 'coverage'>,
+): Reading {
   const [first] = readings
   if (first === undefined) throw invalid(operation, 'at least one reading', readings)
   const narrowest = boundaries[Math.min(...readings.map(({ boundary }) => boundaries.indexOf(boundary)))]!
@@ -97,7 +118,7 @@ function combine(operation: string, readings: readonly Reading[], seconds: numbe
     source: join(readings.map(({ source }) => source)),
     domains: unique(readings.flatMap(({ domains }) => domains)),
     boundary: narrowest,
-    seconds,
+    ...over,
     samples: sum(readings.map(({ samples }) => samples)),
     wraps: sum(readings.map(({ wraps }) => wraps)),
     reasons: unique([
@@ -109,12 +130,48 @@ function combine(operation: string, readings: readonly Reading[], seconds: numbe
   }
   const known = readings.filter((reading) => reading.joules !== null)
   if (known.length < readings.length) return unavailableReading(fields)
+  const above = known.flatMap(({ aboveIdle }) => (aboveIdle === null ? [] : [aboveIdle]))
   return createReading({
     ...fields,
-    joules: sum(known.map(({ joules }) => joules)),
-    low: sum(known.map(({ low }) => low)),
-    high: sum(known.map(({ high }) => high)),
+    ...sumBounds(known),
+    aboveIdle:
+      above.length < known.length
+        ? null
+        : { ...sumBounds(above), method: worstAbove(above), calibratedAt: earliest(above) },
   })
+}
+
+type Bounds = Pick<AboveIdle, 'joules' | 'low' | 'high'>
+
+function sumBounds(all: readonly Bounds[]): Bounds {
+  return {
+    joules: sum(all.map(({ joules }) => joules)),
+    low: sum(all.map(({ low }) => low)),
+    high: sum(all.map(({ high }) => high)),
+  }
+}
+
+function scaleBounds({ joules, low, high }: Bounds, factor: number): Bounds {
+  return { joules: joules * factor, low: low * factor, high: high * factor }
+}
+
+function subtractAboveIdle(left: AboveIdle | null, right: AboveIdle | null): AboveIdle | null {
+  if (left === null || right === null) return null
+  return {
+    joules: left.joules - right.joules,
+    low: left.low - right.high,
+    high: left.high - right.low,
+    method: worstAbove([left, right]),
+    calibratedAt: earliest([left, right]),
+  }
+}
+
+function worstAbove(all: readonly AboveIdle[]): AboveIdle['method'] {
+  return all.some(({ method }) => method === 'estimated') ? 'estimated' : 'derived'
+}
+
+function earliest(all: readonly AboveIdle[]): string {
+  return all.map(({ calibratedAt }) => calibratedAt).toSorted((a, b) => Date.parse(a) - Date.parse(b))[0]!
 }
 
 function worst(of: readonly Method[]): Method {

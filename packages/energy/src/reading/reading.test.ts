@@ -27,6 +27,13 @@ const nothing = unavailableReading({
   seconds: 2,
   reasons: ['EACCES'],
 })
+const aboveIdle = {
+  joules: 30,
+  low: 25,
+  high: 35,
+  method: 'derived',
+  calibratedAt: '2026-01-01T00:00:00.000Z',
+} as const
 
 test('a GPU measured beside a CPU estimated is an estimate of both', () => {
   expect(joinReadings([gpu, cpu])).toMatchObject({
@@ -60,6 +67,17 @@ test('a sum with something unknown is unknown, and says why', () => {
   expect(shareReading(nothing, [1, 1])).toMatchObject([{ joules: null }, { joules: null }])
 })
 
+test('unless said otherwise a reading is covered whole and has no part above idle; of nothing, nothing is covered', () => {
+  expect(gpu).toMatchObject({ coverage: 1, aboveIdle: null })
+  expect(nothing).toMatchObject({ coverage: 0, aboveIdle: null })
+})
+
+test('coverage of a sequence is weighted by time, of hardware side by side that of the worst', () => {
+  const brief = createReading({ ...gpu, seconds: 6, domains: ['gpu-1'], coverage: 0.2 })
+  expect(addReadings([gpu, brief]).coverage).toBeCloseTo((2 + 0.2 * 6) / 8, 12)
+  expect(joinReadings([gpu, brief]).coverage).toBe(0.2)
+})
+
 test('a sum over boundaries takes the narrowest and says so', () => {
   const share = shareReading(cpu, [1])[0]!
   expect(joinReadings([gpu, share])).toMatchObject({
@@ -82,6 +100,19 @@ test.each<[string, () => unknown]>([
   ['joules of nobody', () => createReading({ joules: 1, method: 'unavailable', source: 'x', seconds: 1 })],
   ['measured nothing', () => createReading({ method: 'measured', source: 'x', seconds: 1 })],
   ['negative seconds', () => createReading({ joules: 1, method: 'measured', source: 'x', seconds: -1 })],
+  [
+    'a coverage above 1',
+    () => createReading({ joules: 1, method: 'measured', source: 'x', seconds: 1, coverage: 1.1 }),
+  ],
+  ['a part above idle of nothing', () => createReading({ ...nothing, aboveIdle })],
+  [
+    'a part above idle outside its bounds',
+    () => createReading({ ...gpu, aboveIdle: { ...aboveIdle, low: 31 } }),
+  ],
+  [
+    'an idle power of no date',
+    () => createReading({ ...gpu, aboveIdle: { ...aboveIdle, calibratedAt: 'yesterday' } }),
+  ],
   ['a negative factor', () => scaleReading(gpu, -1)],
   ['a NaN factor', () => scaleReading(gpu, Number.NaN)],
   ['a product beyond numbers', () => scaleReading(scaleReading(gpu, 1e300), 1e300)],

@@ -22,19 +22,33 @@ interface ReadingFacts {
   readonly samples: number
   /** Counter wraps that were counted in. */
   readonly wraps: number
+  /** The share of `seconds` in which a sensor or a clock saw what was used, 0 to 1: 1 for a counter, 0.25 for a sensor that looks a quarter of the time. */
+  readonly coverage: number
   /** Why the method is no better, what was left out, what went wrong; empty when nothing did. */
   readonly reasons: readonly string[]
 }
 
+/** The part of a reading above what the same chips draw when idle, in joules; below 0 where they drew less than when that was taken. */
+export interface AboveIdle {
+  readonly joules: number
+  readonly low: number
+  readonly high: number
+  readonly method: 'derived' | 'estimated'
+  /** When the idle power was taken, ISO 8601; the earliest of several. */
+  readonly calibratedAt: string
+}
+
 /** A reading with a number. */
 export interface KnownReading extends ReadingFacts {
-  /** Joules, best value. */
+  /** Joules, best value: gross, all that the chips used. */
   readonly joules: number
   /** Joules, lower bound. */
   readonly low: number
   /** Joules, upper bound. */
   readonly high: number
   readonly method: Exclude<Method, 'unavailable'>
+  /** Null where no idle power was taken: see `calibrateIdle`. */
+  readonly aboveIdle: AboveIdle | null
 }
 
 /** A reading of energy that nobody knows. */
@@ -43,6 +57,7 @@ export interface UnknownReading extends ReadingFacts {
   readonly low: null
   readonly high: null
   readonly method: 'unavailable'
+  readonly aboveIdle: null
 }
 
 /**
@@ -64,45 +79,53 @@ export interface ReadingFields extends Partial<ReadingFacts> {
   /** As `joules` by default. */
   readonly low?: number | null
   readonly high?: number | null
+  /** Null by default. */
+  readonly aboveIdle?: AboveIdle | null
 }
 
 /**
- * A checked reading, for a source of your own.
+ * A checked reading, for a source of your own. Coverage is 1 unless said otherwise.
  *
  * @throws `ERR_BIO_VALUE` when joules are not within finite bounds, or a number stands beside `unavailable` or none beside another method.
  */
 export function createReading(fields: ReadingFields): Reading {
-  const {
-    source,
-    seconds,
-    method,
-    domains = [],
-    boundary = 'device',
-    samples = 0,
-    wraps = 0,
-    reasons = [],
-  } = fields
-  const { joules = null } = fields
+  const { source, seconds, method, domains = [], boundary = 'device' } = fields
+  const { samples = 0, wraps = 0, coverage = 1, reasons = [] } = fields
+  const { joules = null, aboveIdle = null } = fields
   const { low = joules, high = joules } = fields
   checkNumber('createReading', 'seconds', seconds, { minimum: 0 })
-  const facts = { source, domains, boundary, seconds, samples, wraps, reasons }
+  checkNumber('createReading', 'coverage', coverage, { minimum: 0, maximum: 1 })
+  const facts = { source, domains, boundary, seconds, samples, wraps, coverage, reasons }
   if (method === 'unavailable') {
-    if (joules === null && low === null && high === null) return { joules, low, high, method, ...facts }
-    throw invalid('createReading', 'no joules of an unavailable reading', joules)
+    if (joules === null && low === null && high === null && aboveIdle === null) {
+      return { joules, low, high, method, aboveIdle, ...facts, coverage: 0 }
+    }
+    throw invalid('createReading', 'no joules of an unavailable reading', joules ?? aboveIdle)
   }
   if (joules === null || low === null || high === null) {
     throw invalid('createReading', `joules and bounds of a reading that is ${method}`, null)
   }
+  checkBounds({ joules, low, high })
+  if (aboveIdle !== null) {
+    checkBounds(aboveIdle)
+    if (Number.isNaN(Date.parse(aboveIdle.calibratedAt))) {
+      throw invalid('createReading', 'calibratedAt to be a date and time', aboveIdle.calibratedAt)
+    }
+  }
+  return { joules, low, high, method, aboveIdle, ...facts }
+}
+
+function checkBounds({ joules, low, high }: Pick<AboveIdle, 'joules' | 'low' | 'high'>): void {
   for (const [name, value] of Object.entries({ joules, low, high })) checkNumber('createReading', name, value)
-  if (low <= joules && joules <= high) return { joules, low, high, method, ...facts }
+  if (low <= joules && joules <= high) return
   throw invalid('createReading', 'low ≤ joules ≤ high', `${low} ≤ ${joules} ≤ ${high}`)
 }
 
 /** A reading of nothing: `joules: null`, and why. */
 export function unavailableReading(fields: UnavailableFields): UnknownReading {
   const { source, seconds, domains = [], boundary = 'device', samples = 0, wraps = 0, reasons } = fields
-  const nothing = { joules: null, low: null, high: null, method: 'unavailable' } as const
-  return { ...nothing, source, domains, boundary, seconds, samples, wraps, reasons }
+  const nothing = { joules: null, low: null, high: null, method: 'unavailable', aboveIdle: null } as const
+  return { ...nothing, source, domains, boundary, seconds, samples, wraps, coverage: 0, reasons }
 }
 
 interface UnavailableFields extends Partial<ReadingFacts> {
