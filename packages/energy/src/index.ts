@@ -7,10 +7,11 @@ export {
   type TokenCostOptions,
 } from './cost/token-cost.js'
 export { cpuEstimateSource, type CpuEstimateOptions } from './estimate/estimate-source.js'
+export { EnergyBudget, type BudgetOptions } from './meter/energy-budget.js'
 export { EnergyMeter, type EnergyMeterOptions } from './meter/energy-meter.js'
 export type { EnergyWindow } from './meter/energy-window.js'
 export type { Measurement, MeasureOptions } from './meter/measure-calls.js'
-export type { StepEnergy, StepLog } from './meter/step-log.js'
+export type { StepCounts, StepEnergy, StepLog } from './meter/step-log.js'
 export type { NvmlDevice, NvmlLike } from './nvml/nvml-like.js'
 export { nvmlSource, type NvmlOptions } from './nvml/nvml-source.js'
 export type { PowercapFiles } from './powercap/powercap-files.js'

@@ -4,6 +4,7 @@ import { cpuEstimateSource } from '../estimate/estimate-source.js'
 import { nvmlSource } from '../nvml/nvml-source.js'
 import { raplSource } from '../powercap/rapl-source.js'
 import type { EnergySource, SourceStatus } from '../source.js'
+import { EnergyBudget, type BudgetOptions } from './energy-budget.js'
 import { EnergyWindow } from './energy-window.js'
 import { measureCalls, type Measurement, type MeasureOptions } from './measure-calls.js'
 import { openSources, type OpenedSources } from './open-sources.js'
@@ -34,7 +35,8 @@ export class EnergyMeter implements AsyncDisposable {
   readonly #opened: OpenedSources
   readonly #sampleSeconds: number
   readonly #timer: NodeJS.Timeout
-  #sampledAt = 0
+  readonly #budgets = new Set<EnergyBudget>()
+  #sampledAt = performance.now()
   #closed = false
 
   private constructor(opened: OpenedSources, sampleSeconds: number) {
@@ -69,13 +71,8 @@ export class EnergyMeter implements AsyncDisposable {
    * @throws `ERR_BIO_CLOSED` after `close`.
    */
   begin(label = ''): EnergyWindow {
-    if (this.#closed) {
-      throw new BioError('ERR_BIO_CLOSED', {
-        operation: 'EnergyMeter.begin',
-        expected: 'an open meter',
-        received: 'one that was closed',
-      })
-    }
+    if (this.#closed) throw closed('EnergyMeter.begin')
+    this.#sampleWhenDue()
     const spans = this.#opened.accounts.map((account) => account.startSpan())
     return new EnergyWindow(label, spans, this.#opened.reasons)
   }
@@ -102,10 +99,35 @@ export class EnergyMeter implements AsyncDisposable {
     return new StepLog(() => this.begin('step'))
   }
 
-  /** Ends the background sampling. Windows still open can be read and ended; new ones are refused. */
+  /**
+   * A brake: its signal aborts once so many joules are used, within one sampling period.
+   *
+   * @throws `ERR_BIO_VALUE` unless the joules are above 0, `ERR_BIO_ENERGY_UNKNOWN` where nobody counts them, `ERR_BIO_CLOSED` after `close`.
+   *
+   * @example
+   * ```ts
+   * import { EnergyMeter } from '@bio/energy'
+   *
+   * await using meter = await EnergyMeter.open({ sampleSeconds: 0.1 })
+   * using budget = meter.budget({ joules: 0.5 })
+   * const run = meter.measure(() => Math.hypot(3, 4), { repeat: 1e9, signal: budget.signal })
+   * await run.catch((error) => console.log(error.code)) // => ERR_BIO_ENERGY_BUDGET
+   * ```
+   */
+  budget(options: BudgetOptions): EnergyBudget {
+    const budget = new EnergyBudget(options, {
+      begin: () => this.begin('budget'),
+      leave: (left) => this.#budgets.delete(left),
+    })
+    if (!budget.signal.aborted) this.#budgets.add(budget)
+    return budget
+  }
+
+  /** Ends the background sampling and aborts what still has a budget. Windows still open can be read and ended; new ones are refused. */
   async close(): Promise<void> {
     this.#closed = true
     clearInterval(this.#timer)
+    for (const budget of this.#budgets) budget.end(closed('EnergyMeter.budget'))
     for (const account of this.#opened.accounts) account.close?.()
   }
 
@@ -116,10 +138,19 @@ export class EnergyMeter implements AsyncDisposable {
   #sample(): void {
     this.#sampledAt = performance.now()
     for (const account of this.#opened.accounts) account.sample()
+    for (const budget of this.#budgets) budget.look()
   }
 
   /** For loops that block the timer. */
   #sampleWhenDue(): void {
     if (performance.now() - this.#sampledAt >= this.#sampleSeconds * 1000) this.#sample()
   }
+}
+
+function closed(operation: string): BioError {
+  return new BioError('ERR_BIO_CLOSED', {
+    operation,
+    expected: 'an open meter',
+    received: 'one that was closed',
+  })
 }

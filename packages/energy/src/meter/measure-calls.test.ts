@@ -116,3 +116,18 @@ test('a log gives joules per step and in sum, and in sum at any time', async () 
   expect(log.total().joules).toBe(100)
   await meter.close()
 })
+
+test('tokens and bits of a step give joules per token and per bit, and a step without any gives none', async () => {
+  const { source, meter } = await meterOf(10)
+  const log = meter.perStep()
+  source.time += 2
+  const row = log.step({ tokens: 4, bits: 10 })
+  expect([row.tokens, row.bits, row.perToken?.joules, row.perBit?.joules]).toEqual([4, 10, 5, 2])
+  source.time += 2
+  const greedy = log.step({ tokens: 4, bits: 0 })
+  expect([greedy.bits, greedy.perToken?.joules, greedy.perBit]).toEqual([0, 5, undefined])
+  for (const tokens of [-1, Number.NaN, Infinity]) {
+    expect(() => log.step({ tokens })).toThrow(expect.objectContaining({ code: 'ERR_BIO_VALUE' }))
+  }
+  await meter.close()
+})

@@ -1,4 +1,4 @@
-import { createReading } from '../../reading/reading.js'
+import { createReading, unavailableReading } from '../../reading/reading.js'
 import type { EnergySource } from '../../source.js'
 
 /** A source that draws a steady power by a clock that tests move, and counts its samples. */
@@ -9,6 +9,8 @@ export class SteadySource implements EnergySource {
   readonly watts: number
   time = 0
   sampled = 0
+  /** Why reads fail, while they do. */
+  fail: string | undefined
 
   constructor(name: string, component: string, watts: number) {
     this.name = name
@@ -30,6 +32,7 @@ export class SteadySource implements EnergySource {
           return {
             read: () => {
               const seconds = this.time - start
+              if (this.fail !== undefined) return unavailableReading({ source, seconds, reasons: [this.fail] })
               return createReading({ joules: this.watts * seconds, method: 'measured', source, domains: [domain], seconds })
             },
           }
