@@ -22,10 +22,10 @@ export function row({ subject, ours, unit, better, limit, target, peers = [], ..
   }
 }
 
-/** Prints rows of one kind beneath a title: a column for each field, then one for each peer, as `value (ratio×)`. */
+/** Prints rows of one kind beneath a title: a column for each field (lists stay in the JSON), then one for each peer, as `value (ratio×)`. */
 export function printRows(title, rows) {
   const fields = [...new Set(rows.flatMap((entry) => Object.keys(entry)))].filter(
-    (field) => field !== 'peers',
+    (field) => !rows.some((entry) => Array.isArray(entry[field])),
   )
   const peers = [...new Set(rows.flatMap((entry) => entry.peers.map(({ name }) => name)))]
   const table = [
