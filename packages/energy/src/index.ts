@@ -1,11 +1,24 @@
-export { breakEven, type BreakEven, type BreakEvenOptions, type Days } from './cost/break-even.js'
-export { annualCost, type CostRange } from './cost/cost-range.js'
 export {
-  costPerMillionTokens,
-  type HardwareCost,
-  type TokenCost,
-  type TokenCostOptions,
-} from './cost/token-cost.js'
+  carbonFootprint,
+  type CarbonFootprint,
+  type CarbonFootprintOptions,
+  type Footprint,
+} from './carbon/carbon-footprint.js'
+export type { CarbonIntensity } from './carbon/carbon-intensity.js'
+export { gridIntensity } from './carbon/grid-intensity.js'
+export { annualCost } from './cost/annual-cost.js'
+export { breakEven, type BreakEven, type BreakEvenOptions, type Days } from './cost/break-even.js'
+export type { HardwareCost } from './cost/hardware-cost.js'
+export type { Range } from './cost/range.js'
+export { costPerMillionRequests, type RequestCost, type RequestCostOptions } from './cost/request-cost.js'
+export {
+  sensitivity,
+  type Sensitivity,
+  type SensitivityOptions,
+  type SensitivityRow,
+} from './cost/sensitivity.js'
+export { costPerMillionTokens, type TokenCostOptions } from './cost/token-cost.js'
+export type { UnitCost, UnitCostOptions } from './cost/unit-cost.js'
 export { cpuEstimateSource, type CpuEstimateOptions } from './estimate/estimate-source.js'
 export { EnergyBudget, type BudgetOptions } from './meter/energy-budget.js'
 export { EnergyMeter, type EnergyMeterOptions } from './meter/energy-meter.js'
@@ -36,3 +49,4 @@ export {
   type UnknownReading,
 } from './reading/reading.js'
 export type { Clock, EnergyAccount, EnergySource, EnergySpan, SourceOpening, SourceStatus } from './source.js'
+export { fromKilowattHours, fromMegawattHours, toKilowattHours, toMegawattHours } from './units.js'

@@ -1,22 +1,22 @@
 import { checkNumber } from '../check.js'
-import { toRange, type CostRange } from './cost-range.js'
+import { toRange, type Range } from './range.js'
 
 /** A number of days, or `never`: the saving is nothing or negative. */
 export type Days = number | 'never'
 
 export interface BreakEvenOptions {
   /** Cost of one unit (a million tokens, a request) before the change. */
-  readonly before: number | CostRange
+  readonly before: number | Range
   /** And after it. */
-  readonly after: number | CostRange
+  readonly after: number | Range
   readonly unitsPerDay: number
   /** What the change costs once: engineering, hardware, retraining. */
-  readonly oneOffCost: number | CostRange
+  readonly oneOffCost: number | Range
 }
 
 export interface BreakEven {
   /** Dollars; negative where the change costs more than it saves. */
-  readonly savingPerDay: CostRange
+  readonly savingPerDay: Range
   readonly days: { readonly best: Days; readonly expected: Days; readonly worst: Days }
 }
 

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createReading, unavailableReading } from '../reading/reading.js'
 import { breakEven } from './break-even.js'
-import { annualCost } from './cost-range.js'
+import { annualCost } from './annual-cost.js'
 import { costPerMillionTokens, type TokenCostOptions } from './token-cost.js'
 
 const perToken = createReading({
