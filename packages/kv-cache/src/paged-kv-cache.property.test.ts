@@ -26,6 +26,14 @@ class Pair {
     this.open.push([sequence, this.oracle.sequences.at(-1)!])
   }
 
+  fork([sequence, oracle]: [Sequence, OracleSequence], wanted: number): void {
+    const length = wanted % (oracle.tokens.length + 1)
+    const fork = this.cache.fork(sequence, length)
+    expect(fork.cachedTokens).toBe(length)
+    this.oracle.fork(oracle, length)
+    this.open.push([fork, this.oracle.sequences.at(-1)!])
+  }
+
   reserve([sequence, oracle]: [Sequence, OracleSequence], count: number): void {
     const tableBefore = [...sequence.blockTable]
     const reserved = this.oracle.reserve(oracle, count)
@@ -90,12 +98,13 @@ class Pair {
     }
   }
 
-  /** A block in two tables holds the same prefix for both. */
+  /** A block in two tables holds the same beginning for both, and of those that do not borrow it, only one while it is not full. */
   #checkOwners(): void {
     const owners = new Map<number, string>()
-    for (const [i, [sequence, { scope, tokens }]] of this.open.entries()) {
+    for (const [i, [sequence, { scope, tokens, borrows }]] of this.open.entries()) {
       for (const [j, block] of sequence.blockTable.entries()) {
         const full = (j + 1) * this.cache.blockTokens
+        if (borrows && full > tokens.length) continue
         const owner = full <= tokens.length ? prefixKey(scope, tokens.slice(0, full)) : `sequence ${i}`
         expect(owners.get(block) ?? owner).toBe(owner)
         owners.set(block, owner)
@@ -120,6 +129,10 @@ const event = fc.oneof(
   },
   { weight: 12, arbitrary: fc.record({ kind: fc.constant('step' as const), i: fc.nat(), tokens }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('commit' as const), i: fc.nat(), tokens }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant('fork' as const), i: fc.nat(), length: fc.nat(40) }),
+  },
   { weight: 5, arbitrary: fc.record({ kind: fc.constant('close' as const), i: fc.nat() }) },
   fc.record({ kind: fc.constant('clear' as const) }),
 )
@@ -137,6 +150,7 @@ test('whatever sequences do, the cache does what a naive one does, and pages hol
           else if (pair.open.length > 0) {
             const i = next.i % pair.open.length
             if (next.kind === 'close') pair.close(i)
+            if (next.kind === 'fork') pair.fork(pair.open[i]!, next.length)
             if (next.kind === 'reserve') pair.reserve(pair.open[i]!, next.count)
             if (next.kind === 'step') pair.reserve(pair.open[i]!, next.tokens.length)
             if (next.kind === 'step' || next.kind === 'commit') pair.commit(pair.open[i]!, next.tokens)

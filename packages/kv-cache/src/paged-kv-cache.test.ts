@@ -159,6 +159,49 @@ test('write puts a row where the block table says, in its own layer only', () =>
   expect(cache.keys(0).some((value) => value !== 0)).toBe(false)
 })
 
+test('a fork has what was written, goes its own way, and pays one block for it', () => {
+  const cache = cacheOf(8)
+  const trunk = fill(cache, range(6))
+  cache.write(0, Float32Array.of(1, 2), Float32Array.of(3, 4), Int32Array.of(5))
+  const branches = [cache.fork(trunk, 6), cache.fork(trunk, 6)]
+  expect(cache.stats()).toMatchObject({ usedBlocks: 2, hitTokens: 12 })
+  for (const branch of branches) expect(branch.reserve(2)).toBe(true)
+  expect([...trunk.blockTable]).toEqual([0, 1])
+  expect(branches.map(({ blockTable }) => [...blockTable])).toEqual([
+    [0, 2],
+    [0, 3],
+  ])
+  for (const slot of [5, 9, 13]) {
+    expect([...cache.keys(0).subarray(2 * slot, 2 * slot + 2)]).toEqual([1, 2])
+    expect([...cache.values(0).subarray(2 * slot, 2 * slot + 2)]).toEqual([3, 4])
+  }
+  branches[0]!.commit(Int32Array.of(6, 8))
+  expect(cache.open(Int32Array.of(0, 1, 2, 3, 4, 5, 6, 8, 9)).cachedTokens).toBe(8)
+  expect(cache.open(range(9)).cachedTokens).toBe(4)
+})
+
+test('a fork may begin before the end, also inside a block that is full by now', () => {
+  const cache = cacheOf(8)
+  const trunk = fill(cache, range(8))
+  const branch = cache.fork(trunk, 5)
+  branch.reserve(1)
+  branch.commit(Int32Array.of(40))
+  expect(branch.length).toBe(6)
+  expect([...branch.blockTable]).toEqual([0, 2])
+  expect(cache.open(range(9)).cachedTokens).toBe(8)
+})
+
+test('the last who needs a partly filled block keeps it without a copy', () => {
+  const cache = cacheOf(2)
+  const trunk = fill(cache, range(6))
+  const branch = cache.fork(trunk, 6)
+  expect(branch.reserve(1)).toBe(false) // a copy has no room
+  expect([...branch.blockTable]).toEqual([0, 1])
+  trunk.close()
+  expect(branch.reserve(2)).toBe(true)
+  expect([...branch.blockTable]).toEqual([0, 1])
+})
+
 test('nobody can write into a block that is committed, free or not there', () => {
   const cache = cacheOf(4)
   fill(cache, range(4))
@@ -188,6 +231,10 @@ test('wrong arguments are refused by name and change nothing', () => {
     ['ERR_BIO_INDEX', () => cache.slots(sequence, 0, 2, out, 1)],
     ['ERR_BIO_VALUE', () => cache.slots(sequence, -1, 1, out, 0)],
     ['ERR_BIO_VALUE', () => cache.slots(sequence, 0, NaN, out, 0)],
+    ['ERR_BIO_VALUE', () => cache.fork(sequence, -1)],
+    ['ERR_BIO_VALUE', () => cache.fork(sequence, NaN)],
+    ['ERR_BIO_INDEX', () => cache.fork(sequence, 1)],
+    ['ERR_BIO_DISPOSED', () => cache.fork(cacheOf(1).open(range(1)), 0)],
     ['ERR_BIO_DISPOSED', () => cache.slots(cacheOf(1).open(range(1)), 0, 0, out, 0)],
     ['ERR_BIO_INDEX', () => cache.write(1, row, row, slot)],
     ['ERR_BIO_SHAPE', () => cache.write(0, row, new Float32Array(3), slot)],
@@ -214,6 +261,7 @@ test('a closed sequence refuses everything but a second close', () => {
     () => sequence.commit(range(0)),
     () => sequence.blockTable,
     () => cache.slots(sequence, 0, 0, new Int32Array(1), 0),
+    () => cache.fork(sequence, 0),
   ]
   for (const action of actions) expect(code(action)).toBe('ERR_BIO_DISPOSED')
 })
@@ -232,6 +280,7 @@ test('a disposed cache closes its sequences and refuses everything but a second 
     () => cache.values(0),
     () => cache.write(0, row, row, Int32Array.of(0)),
     () => cache.slots(sequence, 0, 0, new Int32Array(1), 0),
+    () => cache.fork(sequence, 0),
     () => cache.stats(),
     () => cache.clear(),
   ]

@@ -2,7 +2,7 @@ import { BioError } from '@bio/errors'
 import { getKernels, type Kernels } from '@bio/kernels'
 import { checkIndex, checkInt32, checkInteger, checkScope, disposedError } from './checks.js'
 import { pageLayout, type KvDtype, type PageLayout, type PageLayoutOptions } from './page-layout.js'
-import { Sequence } from './sequence.js'
+import { Sequence, type SequenceHooks } from './sequence.js'
 import { SharedBlocks } from './shared-blocks.js'
 
 export interface PagedKvCacheOptions extends PageLayoutOptions {
@@ -19,7 +19,7 @@ export interface PagedKvCacheStats {
   readonly freeBlocks: number
   /** Blocks whose tokens a new sequence would find, used or free. */
   readonly cachedBlocks: number
-  /** Tokens of all opened sequences that were found, and that were not. */
+  /** Tokens of all sequences opened or forked that were there, and that were not. */
   readonly hitTokens: number
   readonly missTokens: number
   /** Cached blocks given up to make room. */
@@ -32,7 +32,7 @@ export interface PagedKvCacheStats {
  * Keys and values of many sequences in one fixed budget, in blocks of `blockTokens` tokens, where sequences that start with the same
  * tokens share the blocks of that prefix, also while they run.
  *
- * - Prefixes match by whole blocks; the last block of a sequence, while not full, is its own. A prefix belongs to its `scope`.
+ * - Prefixes match by whole blocks; the last block of a sequence, while not full, is its own and its forks'. A prefix belongs to its `scope`.
  * - Blocks of closed sequences stay until room is needed; then the least recently used goes first, the end of a sequence before its beginning.
  *   A block in use is never evicted.
  * - Pages are per layer [blocks, kvHeads, blockTokens, headDim], one array of keys and one of values, in the layout of `pagedAttention`. They are
@@ -66,6 +66,10 @@ export class PagedKvCache implements Disposable {
   #keys: Float32Array[]
   #values: Float32Array[]
   readonly #open = new Set<Sequence>()
+  readonly #hooks: SequenceHooks = {
+    onClose: (sequence) => void this.#open.delete(sequence),
+    onCopy: (from, to) => this.#copyBlock(from, to),
+  }
   #kernels: Pick<Kernels, 'pagedWrite'> | undefined
   #hitTokens = 0
   #missTokens = 0
@@ -119,12 +123,41 @@ export class PagedKvCache implements Disposable {
     checkInt32('PagedKvCache.open', 'tokens', tokens)
     const { scope = '' } = options
     checkScope('PagedKvCache.open', scope)
-    const onClose = (closed: Sequence): void => void this.#open.delete(closed)
-    const sequence = new Sequence(this.#blocks, tokens, { scope, onClose })
+    const sequence = Sequence.open(this.#blocks, tokens, { scope, ...this.#hooks })
     this.#open.add(sequence)
     this.#hitTokens += sequence.cachedTokens
     this.#missTokens += tokens.length - sequence.cachedTokens
     return sequence
+  }
+
+  /**
+   * A sequence that begins with the first `length` committed tokens of `sequence`, a partly filled block included, and goes its own
+   * way: samples of one prompt, branches of a search. Both hold the same blocks; the last one is copied when the fork first reserves
+   * room in it, unless nobody else needs it by then.
+   *
+   * @example
+   * ```ts
+   * import { PagedKvCache } from '@bio/kv-cache'
+   *
+   * using cache = new PagedKvCache({ layers: 2, kvHeads: 2, headDim: 8, blockTokens: 4, bytes: 2 ** 20 })
+   * using trunk = cache.open(Int32Array.of(1, 2, 3, 4, 5, 6))
+   * trunk.reserve(6)
+   * trunk.commit(Int32Array.of(1, 2, 3, 4, 5, 6))
+   * using branch = cache.fork(trunk, 6)
+   * branch.reserve(1)
+   * console.log(branch.cachedTokens, [...trunk.blockTable], [...branch.blockTable]) // => 6 [ 0, 1 ] [ 0, 2 ]
+   * ```
+   * @throws ERR_BIO_DISPOSED (closed, or of another cache), ERR_BIO_VALUE, ERR_BIO_INDEX (more than are committed).
+   */
+  fork(sequence: Sequence, length: number): Sequence {
+    const operation = 'PagedKvCache.fork'
+    this.#checkOpen(operation, sequence)
+    checkInteger(operation, 'length', length, 0)
+    checkIndex(operation, 'length', length, sequence.length + 1)
+    const fork = Sequence.fork(sequence, length)
+    this.#open.add(fork)
+    this.#hitTokens += length
+    return fork
   }
 
   /**
@@ -134,8 +167,7 @@ export class PagedKvCache implements Disposable {
    */
   slots(sequence: Sequence, start: number, count: number, out: Int32Array, at: number): void {
     const operation = 'PagedKvCache.slots'
-    this.#check(operation)
-    if (!this.#open.has(sequence)) throw disposedError(operation, 'sequence of this cache')
+    this.#checkOpen(operation, sequence)
     checkInt32(operation, 'out', out)
     checkInteger(operation, 'start', start, 0)
     checkInteger(operation, 'count', count, 0)
@@ -208,6 +240,18 @@ export class PagedKvCache implements Disposable {
 
   [Symbol.dispose](): void {
     this.dispose()
+  }
+
+  #copyBlock(from: number, to: number): void {
+    for (const pages of [...this.#keys, ...this.#values]) {
+      const size = pages.length / this.#layout.blocks
+      pages.copyWithin(to * size, from * size, (from + 1) * size)
+    }
+  }
+
+  #checkOpen(operation: string, sequence: Sequence): void {
+    this.#check(operation)
+    if (!this.#open.has(sequence)) throw disposedError(operation, 'sequence of this cache')
   }
 
   #checkRows(name: string, rows: Float32Array, tokens: number): void {

@@ -2,9 +2,16 @@ import { BioError } from '@bio/errors'
 import { checkInt32, checkInteger, disposedError } from './checks.js'
 import type { SharedBlocks } from './shared-blocks.js'
 
+/** @internal What a sequence tells its cache. */
+export interface SequenceHooks {
+  readonly onClose: (sequence: Sequence) => void
+  /** The keys and values of a block are to be copied to another one. */
+  readonly onCopy: (from: number, to: number) => void
+}
+
 /**
  * The keys and values of one token sequence: a table of blocks that grows by `reserve` and fills by `commit`. Made by
- * `PagedKvCache.open`; close it (or declare it with `using`) to give its blocks back.
+ * `PagedKvCache.open` and `fork`; close it (or declare it with `using`) to give its blocks back.
  *
  * One step of a model: `reserve(n)`, write n keys and values into the slots of positions `length … length + n`, `commit(tokens)`.
  * Every method throws ERR_BIO_DISPOSED after `close`, except `close`.
@@ -13,33 +20,64 @@ export class Sequence implements Disposable {
   readonly #blocks: SharedBlocks
   readonly #root: number
   readonly #generation: number
-  readonly #onClose: (sequence: Sequence) => void
-  readonly #cachedTokens: number
+  readonly #hooks: SequenceHooks
   /** [capacity] of which the first `#count` are this sequence's blocks. */
   #table: Int32Array
   #count = 0
-  #length: number
-  #reserved: number
+  /** Whether the last block is another sequence's, partly filled: copied before this one writes. */
+  #borrows = false
+  #cachedTokens = 0
+  #length = 0
+  #reserved = 0
   #closed = false
 
-  /** @internal */
-  constructor(
+  private constructor(
     blocks: SharedBlocks,
-    tokens: Int32Array,
-    options: { scope: string; onClose: (sequence: Sequence) => void },
+    place: { readonly root: number; readonly generation: number; readonly capacity: number },
+    hooks: SequenceHooks,
   ) {
     this.#blocks = blocks
-    this.#root = blocks.enterScope(options.scope)
-    this.#generation = blocks.generation
-    this.#onClose = options.onClose
-    this.#table = new Int32Array(Math.ceil(tokens.length / blocks.blockTokens) + 1)
-    this.#adoptPrefix(tokens)
-    this.#cachedTokens = this.#count * blocks.blockTokens
-    this.#length = this.#cachedTokens
-    this.#reserved = this.#cachedTokens
+    this.#root = place.root
+    this.#generation = place.generation
+    this.#table = new Int32Array(place.capacity)
+    this.#hooks = hooks
   }
 
-  /** Tokens whose keys and values were cached when the sequence was opened: whole blocks, and never the last token. */
+  /** @internal Begins with the longest cached prefix of `tokens`. */
+  static open(
+    blocks: SharedBlocks,
+    tokens: Int32Array,
+    options: SequenceHooks & { readonly scope: string },
+  ): Sequence {
+    const { generation, blockTokens } = blocks
+    const capacity = Math.ceil(tokens.length / blockTokens) + 1
+    const sequence = new Sequence(
+      blocks,
+      { root: blocks.enterScope(options.scope), generation, capacity },
+      options,
+    )
+    sequence.#adoptPrefix(tokens)
+    sequence.#begin(sequence.#count * blockTokens)
+    return sequence
+  }
+
+  /** @internal Begins with the first `length` tokens of `source`, in the same blocks. */
+  static fork(source: Sequence, length: number): Sequence {
+    const blocks = source.#blocks
+    const [root, generation] = [source.#root, source.#generation]
+    const count = Math.ceil(length / blocks.blockTokens)
+    blocks.retainScope(root)
+    const sequence = new Sequence(blocks, { root, generation, capacity: count + 1 }, source.#hooks)
+    for (const block of source.#table.subarray(0, count)) {
+      blocks.retain(block)
+      sequence.#append(block)
+    }
+    sequence.#borrows = length % blocks.blockTokens !== 0
+    sequence.#begin(length)
+    return sequence
+  }
+
+  /** Tokens whose keys and values were there when the sequence began: whole blocks and never the last token, or those of a fork. */
   get cachedTokens(): number {
     return this.#cachedTokens
   }
@@ -56,7 +94,7 @@ export class Sequence implements Disposable {
 
   /**
    * A view of the block numbers, in order; position p lies in block blockTable[⌊p / blockTokens⌋]. Take it anew for each step: `reserve`
-   * adds blocks, and `commit` may swap a block for an equal one that was cached already.
+   * adds blocks, or copies the last one of a fork, and `commit` may swap a block for an equal one that was cached already.
    */
   get blockTable(): Int32Array {
     this.#check('Sequence.blockTable')
@@ -64,15 +102,19 @@ export class Sequence implements Disposable {
   }
 
   /**
-   * Makes room for `tokens` more than are committed, evicting least recently used cached blocks where needed.
-   * False means that too many blocks are in use: then nothing changed.
+   * Makes room for `tokens` more than are committed, evicting least recently used cached blocks where needed. The first room of a fork
+   * may take one block more, for a copy of the last one. False means that too many blocks are in use: then nothing changed.
    * @throws ERR_BIO_VALUE for a negative or fractional number.
    */
   reserve(tokens: number): boolean {
     this.#check('Sequence.reserve')
     checkInteger('Sequence.reserve', 'tokens', tokens, 0)
     const needed = Math.ceil((this.#length + tokens) / this.#blocks.blockTokens)
-    if (needed - this.#count > this.#blocks.free) return false
+    const last = this.#table[this.#count - 1]!
+    const copies = tokens > 0 && this.#borrows && !this.#blocks.isOwn(last) ? 1 : 0
+    if (needed - this.#count + copies > this.#blocks.free) return false
+    if (copies > 0) this.#table[this.#count - 1] = this.#copy(last)
+    if (tokens > 0) this.#borrows = false
     if (needed > this.#table.length) this.#grow(needed)
     while (this.#count < needed) this.#append(this.#blocks.allocate())
     this.#reserved = Math.max(this.#reserved, this.#length + tokens)
@@ -114,11 +156,27 @@ export class Sequence implements Disposable {
     this.#closed = true
     for (let i = this.#count - 1; i >= 0; i -= 1) this.#blocks.release(this.#table[i]!)
     this.#blocks.leaveScope(this.#root)
-    this.#onClose(this)
+    this.#hooks.onClose(this)
   }
 
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  #begin(length: number): void {
+    this.#cachedTokens = length
+    this.#length = length
+    this.#reserved = length
+  }
+
+  /** A block of this sequence alone with what is in `block`, which goes back. */
+  #copy(block: number): number {
+    const copy = this.#blocks.allocate()
+    const { blockTokens, tokens } = this.#blocks
+    tokens.copyWithin(copy * blockTokens, block * blockTokens, (block + 1) * blockTokens)
+    this.#hooks.onCopy(block, copy)
+    this.#blocks.release(block)
+    return copy
   }
 
   #adoptPrefix(tokens: Int32Array): void {

@@ -3,10 +3,10 @@ import { expect, test } from 'vitest'
 import { Sequence } from './sequence.js'
 import { SharedBlocks } from './shared-blocks.js'
 
-const onClose = (): void => {}
+const hooks = { onClose: (): void => {}, onCopy: (): void => {} }
 
 function run(blocks: SharedBlocks, scope: string, tokens: number[]): Sequence {
-  const sequence = new Sequence(blocks, Int32Array.from(tokens), { scope, onClose })
+  const sequence = Sequence.open(blocks, Int32Array.from(tokens), { scope, ...hooks })
   if (sequence.reserve(tokens.length - sequence.length))
     sequence.commit(Int32Array.from(tokens.slice(sequence.length)))
   return sequence
@@ -49,7 +49,7 @@ test('no tenant ever holds a block while another tenant holds or can find it', (
           }
         }
         for (const tenant of ['a', 'b', 'c']) {
-          const probe = new Sequence(blocks, Int32Array.from([...tokens, 0]), { scope: tenant, onClose })
+          const probe = Sequence.open(blocks, Int32Array.from([...tokens, 0]), { scope: tenant, ...hooks })
           for (const block of probe.blockTable) expect(holder.get(block) ?? tenant).toBe(tenant)
           probe.close()
         }

@@ -52,10 +52,17 @@ export class SharedBlocks {
   isShared(block: number): boolean {
     return this.#index.has(block)
   }
+  /** Whether its one holder may write into it. */
+  isOwn(block: number): boolean {
+    return this.#pool.references(block) === 1 && !this.#index.has(block)
+  }
 
   /** The root of a scope, to pass as `parent` of a first block, with one more user. */
   enterScope(scope: string): number {
     return ~this.#scopes.enter(scope)
+  }
+  retainScope(root: number): void {
+    this.#scopes.retain(~root)
   }
   leaveScope(root: number): void {
     this.#scopes.leave(~root)
@@ -88,6 +95,11 @@ export class SharedBlocks {
     this.#index.add(block, parent)
     if (parent < 0) this.#scopes.retain(~parent)
     return block
+  }
+
+  /** One more reference to a block in use. */
+  retain(block: number): void {
+    this.#pool.retain(block)
   }
 
   release(block: number): void {

@@ -1,23 +1,27 @@
+/** A block as the oracle sees it: a thing that tables hold; it knows when the last of them let go. */
+interface Block {
+  releasedAt: number
+}
+
 /** One sequence as the oracle sees it. */
 export interface OracleSequence {
   readonly scope: string
   readonly tokens: number[]
   reserved: number
-  /** Blocks in its table. */
-  held: number
+  readonly table: Block[]
+  /** Whether its last block is another's, partly filled. */
+  borrows: boolean
   /** The number of clears before it was opened: it shares prefixes with its generation only. */
   readonly generation: number
-  /** Its first blocks, which others may hold too. */
-  shared: number
 }
 
 /**
- * What `PagedKvCache` promises, computed the slow way: prefixes are strings in a map, nothing has a number or a place. A cached prefix is one block;
- * it knows how many sequences hold it and when the last one let go.
+ * What `PagedKvCache` promises, computed the slow way: prefixes are strings in a map, blocks are objects without number or place, and
+ * who holds one is found by looking into every table.
  */
 export class CacheOracle {
   readonly sequences: OracleSequence[] = []
-  readonly #prefixes = new Map<string, { users: number; releasedAt: number }>()
+  readonly #prefixes = new Map<string, Block>()
   readonly #blocks: number
   readonly #blockTokens: number
   #clock = 0
@@ -30,37 +34,42 @@ export class CacheOracle {
   }
 
   get used(): number {
-    const shared = [...this.#prefixes.values()].filter(({ users }) => users > 0).length
-    const own = this.sequences.map((sequence) => sequence.held - sequence.shared)
-    return own.reduce((sum, n) => sum + n, shared)
+    return new Set(this.sequences.flatMap(({ table }) => table)).size
   }
   get cached(): number {
-    return [...this.#prefixes.keys()].filter((key) => key.startsWith(`${this.#generation} `)).length
+    return this.#prefixes.size
   }
 
   /** Returns the tokens that are cached. */
   open(scope: string, tokens: number[]): number {
-    const generation = this.#generation
-    const sequence: OracleSequence = { scope, tokens: [], reserved: 0, held: 0, generation, shared: 0 }
+    const table: Block[] = []
     for (let end = this.#blockTokens; end < tokens.length; end += this.#blockTokens) {
-      const prefix = this.#prefixes.get(`${generation} ${prefixKey(scope, tokens.slice(0, end))}`)
-      if (prefix === undefined) break
-      prefix.users += 1
-      sequence.tokens.push(...tokens.slice(end - this.#blockTokens, end))
-      sequence.held += 1
-      sequence.shared += 1
+      const block = this.#prefixes.get(prefixKey(scope, tokens.slice(0, end)))
+      if (block === undefined) break
+      table.push(block)
     }
-    sequence.reserved = sequence.tokens.length
-    this.sequences.push(sequence)
-    return sequence.tokens.length
+    return this.#begin(scope, tokens.slice(0, table.length * this.#blockTokens), table, this.#generation)
+  }
+
+  fork({ scope, tokens, table, generation }: OracleSequence, length: number): void {
+    const held = table.slice(0, Math.ceil(length / this.#blockTokens))
+    this.#begin(scope, tokens.slice(0, length), held, generation)
   }
 
   reserve(sequence: OracleSequence, count: number): boolean {
-    const length = sequence.tokens.length + count
-    const more = Math.max(0, Math.ceil(length / this.#blockTokens) - sequence.held)
-    if (more > this.#blocks - this.used) return false
-    sequence.held += more
-    sequence.reserved = Math.max(sequence.reserved, length)
+    const { table, tokens } = sequence
+    const last = table.at(-1)
+    const copies = count > 0 && sequence.borrows && (this.#holders(last!) > 1 || this.#isCached(last!))
+    const more = Math.max(0, Math.ceil((tokens.length + count) / this.#blockTokens) - table.length)
+    if (more + (copies ? 1 : 0) > this.#blocks - this.used) return false
+    if (copies) {
+      table.pop()
+      this.#release(last!)
+      table.push({ releasedAt: 0 })
+    }
+    if (count > 0) sequence.borrows = false
+    for (let i = 0; i < more; i += 1) table.push({ releasedAt: 0 })
+    sequence.reserved = Math.max(sequence.reserved, tokens.length + count)
     for (let free = this.#free(); this.used + free.length > this.#blocks; free = this.#free()) {
       const [oldest] = free.toSorted((a, b) => a[1].releasedAt - b[1].releasedAt)
       this.#prefixes.delete(oldest![0])
@@ -69,41 +78,47 @@ export class CacheOracle {
     return true
   }
 
-  commit(sequence: OracleSequence, tokens: number[]): void {
-    const before = sequence.shared
-    sequence.tokens.push(...tokens)
-    if (sequence.generation !== this.#generation) return
-    sequence.shared = Math.floor(sequence.tokens.length / this.#blockTokens)
-    for (const key of this.#keys(sequence).slice(before)) {
-      const prefix = this.#prefixes.get(key) ?? { users: 0, releasedAt: 0 }
-      prefix.users += 1
-      this.#prefixes.set(key, prefix)
+  commit({ scope, tokens, table, generation }: OracleSequence, more: number[]): void {
+    for (const token of more) {
+      tokens.push(token)
+      if (tokens.length % this.#blockTokens !== 0 || generation !== this.#generation) continue
+      const key = prefixKey(scope, tokens)
+      const block = table[tokens.length / this.#blockTokens - 1]!
+      table[tokens.length / this.#blockTokens - 1] = this.#prefixes.get(key) ?? block
+      if (!this.#prefixes.has(key)) this.#prefixes.set(key, block)
     }
   }
 
   close(sequence: OracleSequence): void {
-    for (const key of this.#keys(sequence).toReversed()) {
-      const prefix = this.#prefixes.get(key)!
-      prefix.users -= 1
-      prefix.releasedAt = this.#clock += 1
-      if (prefix.users === 0 && sequence.generation !== this.#generation) this.#prefixes.delete(key)
-    }
     this.sequences.splice(this.sequences.indexOf(sequence), 1)
+    for (const block of sequence.table.toReversed()) this.#release(block)
   }
 
   clear(): void {
-    for (const [key] of this.#free()) this.#prefixes.delete(key)
+    this.#prefixes.clear()
     this.#generation += 1
   }
 
-  #free(): [string, { releasedAt: number }][] {
-    return [...this.#prefixes].filter(([, { users }]) => users === 0)
+  #begin(scope: string, tokens: number[], table: Block[], generation: number): number {
+    const borrows = tokens.length % this.#blockTokens !== 0
+    this.sequences.push({ scope, tokens, reserved: tokens.length, table, borrows, generation })
+    return tokens.length
   }
 
-  /** The keys of its shared blocks. */
-  #keys({ scope, tokens, generation, shared }: OracleSequence): string[] {
-    const prefix = (i: number): string => prefixKey(scope, tokens.slice(0, (i + 1) * this.#blockTokens))
-    return Array.from({ length: shared }, (_, i) => `${generation} ${prefix(i)}`)
+  #release(block: Block): void {
+    if (this.#holders(block) === 0) block.releasedAt = this.#clock += 1
+  }
+
+  #holders(block: Block): number {
+    return this.sequences.filter(({ table }) => table.includes(block)).length
+  }
+
+  #isCached(block: Block): boolean {
+    return [...this.#prefixes.values()].includes(block)
+  }
+
+  #free(): [string, Block][] {
+    return [...this.#prefixes].filter(([, block]) => this.#holders(block) === 0)
   }
 }
 
