@@ -1,3 +1,5 @@
+export { RequestEnergy, type RequestEnergyOptions } from './attribution/request-energy.js'
+export type { StepCost } from './attribution/step-shares.js'
 export {
   carbonFootprint,
   type CarbonFootprint,
@@ -20,7 +22,7 @@ export {
 export { costPerMillionTokens, type TokenCostOptions } from './cost/token-cost.js'
 export type { UnitCost, UnitCostOptions } from './cost/unit-cost.js'
 export { cpuEstimateSource, type CpuEstimateOptions } from './estimate/estimate-source.js'
-export { EnergyBudget, type BudgetOptions } from './meter/energy-budget.js'
+export type { BudgetOptions, EnergyBudget } from './meter/energy-budget.js'
 export { EnergyMeter, type EnergyMeterOptions } from './meter/energy-meter.js'
 export type { EnergyWindow } from './meter/energy-window.js'
 export type { Measurement, MeasureOptions } from './meter/measure-calls.js'

@@ -56,6 +56,6 @@ export async function measureCalls(
   return { energy, perCall: scaleReading(energy, 1 / repeat), seconds, throughput: repeat / seconds }
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
