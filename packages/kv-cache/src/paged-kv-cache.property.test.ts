@@ -29,8 +29,7 @@ class Pair {
   fork([sequence, oracle]: [Sequence, OracleSequence], wanted: number): void {
     const length = wanted % (oracle.tokens.length + 1)
     const fork = this.cache.fork(sequence, length)
-    expect(fork.cachedTokens).toBe(length)
-    this.oracle.fork(oracle, length)
+    expect(fork.cachedTokens).toBe(this.oracle.fork(oracle, length))
     this.open.push([fork, this.oracle.sequences.at(-1)!])
   }
 

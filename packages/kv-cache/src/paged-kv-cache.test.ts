@@ -132,6 +132,7 @@ test('after clear nothing is found, and a running sequence shares nothing more',
   running.reserve(4)
   running.commit(Int32Array.of(4, 5, 6, 7))
   expect(cache.open(range(9)).cachedTokens).toBe(0)
+  expect(cache.fork(running, 6).cachedTokens).toBe(0)
   running.close()
   expect(cache.stats()).toMatchObject({ usedBlocks: 0, cachedBlocks: 0 })
   fill(cache, range(8))

@@ -133,7 +133,7 @@ export class PagedKvCache implements Disposable {
   /**
    * A sequence that begins with the first `length` committed tokens of `sequence`, a partly filled block included, and goes its own
    * way: samples of one prompt, branches of a search. Both hold the same blocks; the last one is copied when the fork first reserves
-   * room in it, unless nobody else needs it by then.
+   * room in it, unless nobody else needs it by then. A fork of a sequence opened before `clear` begins empty, as `cachedTokens` says.
    *
    * @example
    * ```ts
@@ -156,7 +156,8 @@ export class PagedKvCache implements Disposable {
     checkIndex(operation, 'length', length, sequence.length + 1)
     const fork = Sequence.fork(sequence, length)
     this.#open.add(fork)
-    this.#hitTokens += length
+    this.#hitTokens += fork.cachedTokens
+    this.#missTokens += length - fork.cachedTokens
     return fork
   }
 

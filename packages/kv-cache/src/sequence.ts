@@ -61,19 +61,24 @@ export class Sequence implements Disposable {
     return sequence
   }
 
-  /** @internal Begins with the first `length` tokens of `source`, in the same blocks. */
+  /** @internal Begins with the first `length` tokens of `source`, in the same blocks; with none after a `clear`. */
   static fork(source: Sequence, length: number): Sequence {
     const blocks = source.#blocks
-    const [root, generation] = [source.#root, source.#generation]
-    const count = Math.ceil(length / blocks.blockTokens)
-    blocks.retainScope(root)
-    const sequence = new Sequence(blocks, { root, generation, capacity: count + 1 }, source.#hooks)
+    const { generation, blockTokens } = blocks
+    const shared = source.#generation === generation ? length : 0
+    const count = Math.ceil(shared / blockTokens)
+    blocks.retainScope(source.#root)
+    const sequence = new Sequence(
+      blocks,
+      { root: source.#root, generation, capacity: count + 1 },
+      source.#hooks,
+    )
     for (const block of source.#table.subarray(0, count)) {
       blocks.retain(block)
       sequence.#append(block)
     }
-    sequence.#borrows = length % blocks.blockTokens !== 0
-    sequence.#begin(length)
+    sequence.#borrows = shared % blockTokens !== 0
+    sequence.#begin(shared)
     return sequence
   }
 

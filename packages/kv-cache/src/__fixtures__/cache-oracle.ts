@@ -48,12 +48,14 @@ export class CacheOracle {
       if (block === undefined) break
       table.push(block)
     }
-    return this.#begin(scope, tokens.slice(0, table.length * this.#blockTokens), table, this.#generation)
+    return this.#begin(scope, tokens.slice(0, table.length * this.#blockTokens), table)
   }
 
-  fork({ scope, tokens, table, generation }: OracleSequence, length: number): void {
+  /** Returns the tokens that the fork begins with. */
+  fork({ scope, tokens, table, generation }: OracleSequence, wanted: number): number {
+    const length = generation === this.#generation ? wanted : 0
     const held = table.slice(0, Math.ceil(length / this.#blockTokens))
-    this.#begin(scope, tokens.slice(0, length), held, generation)
+    return this.#begin(scope, tokens.slice(0, length), held)
   }
 
   reserve(sequence: OracleSequence, count: number): boolean {
@@ -99,8 +101,9 @@ export class CacheOracle {
     this.#generation += 1
   }
 
-  #begin(scope: string, tokens: number[], table: Block[], generation: number): number {
+  #begin(scope: string, tokens: number[], table: Block[]): number {
     const borrows = tokens.length % this.#blockTokens !== 0
+    const generation = this.#generation
     this.sequences.push({ scope, tokens, reserved: tokens.length, table, borrows, generation })
     return tokens.length
   }
