@@ -48,14 +48,15 @@ export class BentomlBatcher {
   #decide() {
     const now = performance.now()
     const waits = (index) => now - this.#waiting.at(index).arrivedAt
-    const runMs = () => this.#perItemMs * this.#waiting.length + this.#perBatchMs
+    const trial = [1, 1, 1, 1, 2, 3][this.#batches]
+    // nothing is predicted before the trials are over
+    const runMs = () => (trial === undefined ? this.#perItemMs * this.#waiting.length + this.#perBatchMs : 0)
     while (this.#waiting.length > 1 && waits(0) + runMs() >= this.#maxLatencyMs) this.#cancelOldest()
     const count = this.#waiting.length
     if (this.#running) {
       if (count === 1 && waits(0) >= this.#maxLatencyMs) this.#cancelOldest()
       return
     }
-    const trial = [1, 1, 1, 1, 2, 3][this.#batches]
     const holdMs = count * (waits(-1) + 1 + this.#perItemMs)
     if (trial === undefined && count < this.#maxBatchSize && holdMs <= 0.95 * this.#meanWaitMs) return
     void this.#dispatch(trial ?? this.#maxBatchSize)

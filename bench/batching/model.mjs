@@ -50,6 +50,6 @@ export function joinRows(batch) {
 /** One batch of logits to single answers. */
 export function splitRows(logits) {
   return Array.from({ length: logits.length / classes }, (_, index) =>
-    logits.subarray(index * classes, (index + 1) * classes),
+    logits.slice(index * classes, (index + 1) * classes),
   )
 }

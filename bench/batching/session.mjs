@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import { setTimeout } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import { joinRows, splitRows } from './model.mjs'
 
 /**
  * One session in a thread of its own, so that neither the arrivals nor the batchers stand still while a batch runs. Whoever calls
@@ -19,8 +18,8 @@ export class Session {
 
   constructor(worker) {
     this.#worker = worker
-    worker.on('message', (logits) => {
-      this.#line.shift().resolve(splitRows(logits))
+    worker.on('message', (outputs) => {
+      this.#line.shift().resolve(outputs)
       this.#next()
     })
     worker.on('error', (error) => {
@@ -36,8 +35,7 @@ export class Session {
 
   #next() {
     if (this.#line.length === 0) return
-    const rows = joinRows(this.#line[0].batch)
-    this.#worker.postMessage(rows, [rows.buffer])
+    this.#worker.postMessage(this.#line[0].batch)
   }
 
   /** Forgets the batches that have not begun, and resolves when the one that has is done. */
