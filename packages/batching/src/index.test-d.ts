@@ -5,7 +5,6 @@ import { Batcher, StepScheduler, type Generation, type SequenceCache } from './i
 const batcher = new Batcher({
   run: async (texts: readonly string[]): Promise<(number | Error)[]> => texts.map((text) => text.length),
   maxBatchSize: 2,
-  maxWaitMs: 1,
 })
 expectTypeOf(batcher.submit).parameter(0).toEqualTypeOf<string>()
 expectTypeOf(batcher.submit).returns.toEqualTypeOf<Promise<number>>()

@@ -1,5 +1,8 @@
-export { Batcher, type BatcherOptions, type BatchOutputs } from './batcher/batcher.js'
+export { Batcher } from './batcher/batcher.js'
+export type { BatcherOptions, BatchingOptions, RunOptions } from './batcher/batcher-options.js'
 export type { BatcherStats } from './batcher/batcher-stats.js'
+export type { QuarantineOptions } from './batcher/quarantine.js'
+export { refuseNaN } from './batcher/refuse-nan.js'
 export type { SubmitOptions } from './batcher/ticket.js'
 export type { DrainOptions } from './drain.js'
 export {
@@ -21,6 +24,8 @@ export {
 } from './early-exit/exit-policy.js'
 export type { StagedModel } from './early-exit/staged-model.js'
 export { QueueFullError } from './queue-full-error.js'
+export type { RunFunction } from './runner/function-runner.js'
+export type { BatchOutputs, RunContext } from './runner/runner.js'
 export type { CachedSequence, SequenceCache, StepEngine, StepItem } from './step-scheduler/contract.js'
 export type { Generation, GenerationRequest, GenerationResult } from './step-scheduler/generation.js'
 export type { SchedulerStats } from './step-scheduler/scheduler-stats.js'

@@ -7,7 +7,7 @@ import { BioError } from '@bio/errors'
  * ```ts
  * import { Batcher, QueueFullError } from '@bio/batching'
  *
- * const batcher = new Batcher({ run: async (inputs) => inputs, maxBatchSize: 8, maxWaitMs: 10, maxQueue: 1 })
+ * const batcher = new Batcher({ run: async (inputs) => inputs, maxBatchSize: 8, maxQueue: 1 })
  * const accepted = batcher.submit('first')
  * const refusal = await batcher.submit('second').catch((error) => error)
  * if (refusal instanceof QueueFullError) console.log(`Retry-After: ${Math.ceil(refusal.retryAfterMs / 1000)}`) // => Retry-After: 1
@@ -18,11 +18,11 @@ export class QueueFullError extends BioError {
   /** Estimated milliseconds until what waits now has been taken, from the measured pace; at least 1. */
   readonly retryAfterMs: number
 
-  constructor(operation: string, limits: { readonly maxQueue: number; readonly retryAfterMs: number }) {
-    const retryAfterMs = Math.max(1, Math.ceil(limits.retryAfterMs))
+  constructor(operation: string, refusal: { readonly expected: string; readonly retryAfterMs: number }) {
+    const retryAfterMs = Math.max(1, Math.ceil(refusal.retryAfterMs))
     super('ERR_BIO_QUEUE_FULL', {
       operation,
-      expected: `fewer than ${limits.maxQueue} waiting requests`,
+      expected: refusal.expected,
       received: 'one more',
       hint: `Retry after ${retryAfterMs} ms`,
     })

@@ -1,9 +1,9 @@
-import { MovingAverage } from '../moving-average.js'
+import type { Attempt } from './attempt.js'
 import type { BatcherStats } from './batcher-stats.js'
 
-type Count = 'submitted' | 'completed' | 'failed' | 'cancelled' | 'expired' | 'rejected'
+type Count = 'submitted' | 'completed' | 'failed' | 'cancelled' | 'expired' | 'rejected' | 'bisections'
 
-/** The counts behind `stats()`, and the pace behind `retryAfterMs`. */
+/** The counts and means behind `stats()`. */
 export class BatcherLedger {
   readonly counts: Record<Count, number> = {
     submitted: 0,
@@ -12,24 +12,25 @@ export class BatcherLedger {
     cancelled: 0,
     expired: 0,
     rejected: 0,
+    bisections: 0,
   }
   #batches = 0
   #items = 0
   #queueMs = 0
   #runs = 0
   #runMs = 0
-  readonly recentRunMs: MovingAverage = new MovingAverage()
 
-  dispatched(items: number, queueMs: number): void {
+  /** A batch left the queue. */
+  dispatched({ tickets }: Attempt<unknown, unknown>, now: number): void {
     this.#batches += 1
-    this.#items += items
-    this.#queueMs += queueMs
+    this.#items += tickets.length
+    for (const { arrivedAt } of tickets) this.#queueMs += now - arrivedAt
   }
 
+  /** A call of `run` returned. */
   ran(ms: number): void {
     this.#runs += 1
     this.#runMs += ms
-    this.recentRunMs.add(ms)
   }
 
   snapshot(maxBatchSize: number, queued: number): BatcherStats {

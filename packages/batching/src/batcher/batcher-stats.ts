@@ -13,9 +13,11 @@ export interface BatcherStats {
   readonly cancelled: number
   /** Withdrawn by their deadline. */
   readonly expired: number
-  /** Never accepted: the queue was full. */
+  /** Never accepted: the queue was full, or the input is in quarantine. */
   readonly rejected: number
-  /** Calls of `run`. */
+  /** Calls of `run` beyond the first of a batch, made to find out which of its requests fail. */
+  readonly bisections: number
+  /** Batches that left the queue. */
   readonly batches: number
   /** Mean requests per batch over `maxBatchSize`, 0…1; 0 before the first batch. */
   readonly occupancy: number

@@ -26,29 +26,26 @@ function manualRun() {
 
 test('a full batch runs at once, in order of arrival', async () => {
   const { calls, run } = manualRun()
-  const batcher = new Batcher({ run, maxBatchSize: 3, maxWaitMs: 1000 })
+  const batcher = new Batcher({ run, maxBatchSize: 3 })
   const results = Promise.all([1, 2, 3].map((input) => batcher.submit(input)))
   expect(calls.map((call) => call.inputs)).toEqual([[1, 2, 3]])
   calls[0]!.end(double(calls[0]!.inputs))
   expect(await results).toEqual([2, 4, 6])
 })
 
-test('the wait counts from the arrival of the oldest, not from the latest', async () => {
+test('what arrives in one turn of the event loop shares a run; a lone request does not wait', async () => {
   const { calls, run } = manualRun()
-  const batcher = new Batcher({ run, maxBatchSize: 9, maxWaitMs: 10 })
+  const batcher = new Batcher({ run, maxBatchSize: 8 })
   void batcher.submit(1)
-  await vi.advanceTimersByTimeAsync(6)
   void batcher.submit(2)
-  await vi.advanceTimersByTimeAsync(3)
-  expect(calls).toHaveLength(0)
-  await vi.advanceTimersByTimeAsync(1)
-  expect(calls[0]!.inputs).toEqual([1, 2])
+  await vi.advanceTimersByTimeAsync(0)
+  expect(calls.map((call) => call.inputs)).toEqual([[1, 2]])
 })
 
-test('a batch collects while another runs, and leaves at once when its wait is already over', async () => {
+test('requests collect while a run is busy, and leave together when it ends, with what its callers send next', async () => {
   const { calls, run } = manualRun()
-  const batcher = new Batcher({ run, maxBatchSize: 8, maxWaitMs: 10 })
-  void batcher.submit(1)
+  const batcher = new Batcher({ run, maxBatchSize: 8 })
+  void batcher.submit(1).then(() => batcher.submit(4))
   await vi.advanceTimersByTimeAsync(10)
   void batcher.submit(2)
   await vi.advanceTimersByTimeAsync(7)
@@ -57,21 +54,43 @@ test('a batch collects while another runs, and leaves at once when its wait is a
   expect(calls).toHaveLength(1)
   calls[0]!.end([2])
   await vi.advanceTimersByTimeAsync(0)
-  expect(calls[1]!.inputs).toEqual([2, 3])
+  expect(calls[1]!.inputs).toEqual([2, 3, 4])
 })
 
-test('maxWaitMs 0 collects what arrives in one turn of the event loop', async () => {
-  const { calls, run } = manualRun()
-  const batcher = new Batcher({ run, maxBatchSize: 8, maxWaitMs: 0 })
-  void batcher.submit(1)
-  void batcher.submit(2)
-  await vi.advanceTimersByTimeAsync(0)
-  expect(calls.map((call) => call.inputs)).toEqual([[1, 2]])
+/** Two requests 1 ms apart, every 100 ms, of which a run takes 20 ms however many it serves; gives the sizes of the runs. */
+async function pairs(count: number, maxWaitMs: number | undefined): Promise<number[]> {
+  const sizes: number[] = []
+  const batcher = new Batcher<number, number>({
+    run: async (inputs) => {
+      sizes.push(inputs.length)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      return inputs
+    },
+    maxBatchSize: 8,
+    ...(maxWaitMs === undefined ? {} : { maxWaitMs }),
+  })
+  for (let pair = 0; pair < count; pair++) {
+    void batcher.submit(1)
+    await vi.advanceTimersByTimeAsync(1)
+    void batcher.submit(2)
+    await vi.advanceTimersByTimeAsync(99)
+  }
+  return sizes
+}
+
+test('it learns to wait for company that pays, and leaves at once when that has come', async () => {
+  const sizes = await pairs(40, undefined)
+  expect(sizes.slice(0, 2)).toEqual([1, 1])
+  expect(sizes.slice(-20)).toEqual(Array.from({ length: 20 }, () => 2))
+})
+
+test('maxWaitMs bounds the wait for company', async () => {
+  expect(await pairs(40, 0.5)).toEqual(Array.from({ length: 80 }, () => 1))
 })
 
 test('a queued request that is aborted never runs', async () => {
   const { calls, run } = manualRun()
-  const batcher = new Batcher({ run, maxBatchSize: 8, maxWaitMs: 10 })
+  const batcher = new Batcher({ run, maxBatchSize: 8 })
   const controller = new AbortController()
   const aborted = expect(batcher.submit(1, { signal: controller.signal })).rejects.toThrow('gone')
   void batcher.submit(2)
@@ -82,23 +101,9 @@ test('a queued request that is aborted never runs', async () => {
   expect(batcher.stats()).toMatchObject({ submitted: 2, cancelled: 1, running: 1, queued: 0 })
 })
 
-test('when the oldest is aborted, the wait counts from the arrival of the next', async () => {
-  const { calls, run } = manualRun()
-  const batcher = new Batcher({ run, maxBatchSize: 8, maxWaitMs: 10 })
-  const controller = new AbortController()
-  batcher.submit(1, { signal: controller.signal }).catch(() => {})
-  await vi.advanceTimersByTimeAsync(6)
-  void batcher.submit(2)
-  controller.abort()
-  await vi.advanceTimersByTimeAsync(9)
-  expect(calls).toHaveLength(0)
-  await vi.advanceTimersByTimeAsync(1)
-  expect(calls[0]!.inputs).toEqual([2])
-})
-
 test('a settled request leaves no listener on its signal', async () => {
   const { signal } = new AbortController()
-  const batcher = new Batcher({ run: double, maxBatchSize: 1, maxWaitMs: 10 })
+  const batcher = new Batcher({ run: double, maxBatchSize: 1 })
   await batcher.submit(1, { signal })
   expect(getEventListeners(signal, 'abort')).toEqual([])
 })
@@ -115,7 +120,6 @@ test('a request whose deadline passed while the event loop was busy does not run
       return inputs
     },
     maxBatchSize: 1,
-    maxWaitMs: 0,
   })
   const results = await Promise.allSettled([batcher.submit(1), batcher.submit(2, { deadlineMs: 5 })])
   expect(results).toMatchObject([{ value: 1 }, { reason: { code: 'ERR_BIO_DEADLINE' } }])
@@ -124,7 +128,7 @@ test('a request whose deadline passed while the event loop was busy does not run
 
 test('a running request that is aborted rejects at once; the run is told only when all are gone', async () => {
   const { calls, run } = manualRun()
-  const batcher = new Batcher({ run, maxBatchSize: 2, maxWaitMs: 10 })
+  const batcher = new Batcher({ run, maxBatchSize: 2 })
   const controllers = [new AbortController(), new AbortController()]
   const results = controllers.map(({ signal }, index) => batcher.submit(index, { signal }).catch(String))
   controllers[0]!.abort('first')
@@ -139,14 +143,14 @@ test('a running request that is aborted rejects at once; the run is told only wh
 })
 
 test('an already aborted signal is refused before anything is queued', async () => {
-  const batcher = new Batcher({ run: double, maxBatchSize: 2, maxWaitMs: 10 })
+  const batcher = new Batcher({ run: double, maxBatchSize: 2 })
   await expect(batcher.submit(1, { signal: AbortSignal.abort('early') })).rejects.toBe('early')
   expect(batcher.stats().submitted).toBe(0)
 })
 
 test('an error among the outputs rejects that request only, and does not abort the run', async () => {
   const { calls, run } = manualRun()
-  const batcher = new Batcher({ run, maxBatchSize: 3, maxWaitMs: 10 })
+  const batcher = new Batcher({ run, maxBatchSize: 3 })
   const results = Promise.allSettled([1, 2, 3].map((input) => batcher.submit(input)))
   calls[0]!.end([10, new Error('bad two'), 30])
   expect(
@@ -164,7 +168,6 @@ test('a throw rejects exactly its batch, and the next batch runs', async () => {
       return double(inputs)
     },
     maxBatchSize: 2,
-    maxWaitMs: 10,
   })
   const first = Promise.allSettled([batcher.submit(1), batcher.submit(2)])
   const second = Promise.all([batcher.submit(3), batcher.submit(4)])
@@ -175,7 +178,7 @@ test('a throw rejects exactly its batch, and the next batch runs', async () => {
 test.each([[[1]], [[1, 2, 3]], [undefined], ['ab']])(
   'outputs %j for two inputs are a named error',
   async (outputs) => {
-    const batcher = new Batcher({ run: () => outputs as number[], maxBatchSize: 2, maxWaitMs: 10 })
+    const batcher = new Batcher({ run: () => outputs as number[], maxBatchSize: 2 })
     const results = await Promise.allSettled([batcher.submit(1), batcher.submit(2)])
     for (const result of results)
       expect(result).toMatchObject({ status: 'rejected', reason: { code: 'ERR_BIO_OUTPUT_COUNT' } })
@@ -184,7 +187,7 @@ test.each([[[1]], [[1, 2, 3]], [undefined], ['ab']])(
 
 test('a deadline counts from arrival and is kept queued and running', async () => {
   const { calls, run } = manualRun()
-  const batcher = new Batcher({ run, maxBatchSize: 1, maxWaitMs: 0 })
+  const batcher = new Batcher({ run, maxBatchSize: 1 })
   const running = expect(batcher.submit(1, { deadlineMs: 20 })).rejects.toMatchObject({
     code: 'ERR_BIO_DEADLINE',
     received: 'a request still running',
@@ -201,11 +204,11 @@ test('a deadline counts from arrival and is kept queued and running', async () =
 
 test('a full queue refuses with an estimate, and accepts again when there is room', async () => {
   const { calls, run } = manualRun()
-  const batcher = new Batcher({ run, maxBatchSize: 1, maxWaitMs: 5, maxQueue: 2 })
+  const batcher = new Batcher({ run, maxBatchSize: 1, maxQueue: 2 })
   const accepted = Promise.all([1, 2, 3].map((input) => batcher.submit(input)))
   const refusal: unknown = await batcher.submit(4).catch((error: unknown) => error)
   expect(refusal).toBeInstanceOf(QueueFullError)
-  expect(refusal).toMatchObject({ code: 'ERR_BIO_QUEUE_FULL', retryAfterMs: 10 })
+  expect(refusal).toMatchObject({ code: 'ERR_BIO_QUEUE_FULL', retryAfterMs: 1 })
   for (let index = 0; index < 3; index++) {
     calls[index]!.end([index])
     await vi.advanceTimersByTimeAsync(0)
@@ -219,7 +222,7 @@ test('a full queue refuses with an estimate, and accepts again when there is roo
 
 test('drain runs what waits without further waiting, refuses newcomers and resolves when runs have ended', async () => {
   const { calls, run } = manualRun()
-  const batcher = new Batcher({ run, maxBatchSize: 4, maxWaitMs: 60_000 })
+  const batcher = new Batcher({ run, maxBatchSize: 4 })
   const result = batcher.submit(1)
   const drained = vi.fn()
   const draining = batcher.drain().then(drained)
@@ -234,7 +237,7 @@ test('drain runs what waits without further waiting, refuses newcomers and resol
 
 test('a drain that gives up settles what runs and what waits, and aborts the runs', async () => {
   const { calls, run } = manualRun()
-  const batcher = new Batcher({ run, maxBatchSize: 1, maxWaitMs: 0 })
+  const batcher = new Batcher({ run, maxBatchSize: 1 })
   const results = Promise.allSettled([batcher.submit(1), batcher.submit(2)])
   const draining = batcher.drain({ timeoutMs: 50 })
   await vi.advanceTimersByTimeAsync(50)
@@ -247,7 +250,7 @@ test('a drain that gives up settles what runs and what waits, and aborts the run
 test('await using drains', async () => {
   let result: Promise<number>
   {
-    await using batcher = new Batcher({ run: double, maxBatchSize: 4, maxWaitMs: 60_000 })
+    await using batcher = new Batcher({ run: double, maxBatchSize: 4 })
     result = batcher.submit(21)
   }
   expect(await result).toBe(42)
@@ -255,7 +258,7 @@ test('await using drains', async () => {
 
 test('concurrency bounds the runs at the same time', async () => {
   const { calls, run } = manualRun()
-  const batcher = new Batcher({ run, maxBatchSize: 1, maxWaitMs: 0, concurrency: 2 })
+  const batcher = new Batcher({ run, maxBatchSize: 1, concurrency: 2 })
   for (let input = 0; input < 4; input++) void batcher.submit(input)
   expect(calls).toHaveLength(2)
   calls[1]!.end([0])
@@ -272,15 +275,20 @@ test.each([
   { maxWaitMs: 2 ** 31 },
   { maxQueue: 0 },
   { concurrency: 0 },
+  { maxBatchCost: 0 },
+  { maxQueueMs: Number.NaN },
+  { cost: 1 as never },
+  { quarantine: { identify: String, after: 0 } },
+  { runTimeoutMs: 0 },
   { run: undefined as unknown as typeof double },
 ])('the option %j is refused', (wrong) => {
-  expect(() => new Batcher({ run: double, maxBatchSize: 2, maxWaitMs: 1, ...wrong })).toThrow(
+  expect(() => new Batcher({ run: double, maxBatchSize: 2, ...wrong })).toThrow(
     expect.objectContaining({ code: 'ERR_BIO_CONFIG' }),
   )
 })
 
 test('a bad deadline or drain timeout is refused and closes nothing', async () => {
-  const batcher = new Batcher({ run: double, maxBatchSize: 1, maxWaitMs: 1 })
+  const batcher = new Batcher({ run: double, maxBatchSize: 1 })
   await expect(batcher.submit(1, { deadlineMs: Number.NaN })).rejects.toMatchObject({
     code: 'ERR_BIO_CONFIG',
   })

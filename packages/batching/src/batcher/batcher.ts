@@ -1,95 +1,97 @@
-import { BioError } from '@bio/errors'
-import { checkCount, checkDelay, describe, invalid } from '../check.js'
+import { checkDelay, invalid } from '../check.js'
 import { Drain, type DrainOptions } from '../drain.js'
-import { QueueFullError } from '../queue-full-error.js'
+import { Admission } from './admission.js'
+import { Attempt } from './attempt.js'
+import { BatchRuns } from './batch-runs.js'
 import { BatcherLedger } from './batcher-ledger.js'
+import { resolveOptions, type BatcherOptions, type ResolvedOptions } from './batcher-options.js'
 import type { BatcherStats } from './batcher-stats.js'
-import { RunningBatch } from './running-batch.js'
-import { Ticket, type SubmitOptions, type Withdrawal } from './ticket.js'
-
-/** What a run returns: one entry per input, in their order; an `Error` rejects that request only. */
-export type BatchOutputs<Output> = readonly (Output | Error)[]
-
-/** How a `Batcher` collects and runs. */
-export interface BatcherOptions<Input, Output> {
-  /** The batched function. `signal` aborts once every request of the batch has been withdrawn. */
-  readonly run: (
-    inputs: readonly Input[],
-    context: { readonly signal: AbortSignal },
-  ) => Promise<BatchOutputs<Output>> | BatchOutputs<Output>
-  /** Most requests in one call of `run`. */
-  readonly maxBatchSize: number
-  /**
-   * Longest wait for company, in milliseconds from the arrival of the oldest request; longer only while all `concurrency` runs
-   * are busy. 0 collects what arrives in the same turn of the event loop.
-   */
-  readonly maxWaitMs: number
-  /** Most requests waiting; more are refused with a `QueueFullError`. Default 1,024. */
-  readonly maxQueue?: number
-  /** Calls of `run` at the same time. Default 1. */
-  readonly concurrency?: number
-}
+import type { Bucket } from './bucket.js'
+import { Quarantine } from './quarantine.js'
+import { Ticket, type SubmitOptions, type TicketFields, type Withdrawal } from './ticket.js'
+import { WaitingRoom } from './waiting-room.js'
 
 /**
  * Turns single requests into batches for any batched function.
  *
- * A batch is dispatched when `maxBatchSize` requests wait, or when the oldest has waited `maxWaitMs` since it *arrived*, whichever
- * is first, as soon as one of `concurrency` runs is free; it goes on collecting while batches run. Requests keep their order of
- * arrival. Every accepted request settles exactly once.
+ * A run starts as soon as one of `concurrency` is free, unless by the measured durations and arrivals it pays to wait for company (see
+ * `Company`); while runs are busy, requests collect. Who goes next: the bucket, tenant and request that fairness, priority and arrival say.
+ * Every accepted request settles exactly once.
  *
- * @throws ERR_BIO_CONFIG for sizes below 1, delays that are negative, NaN or beyond 2³¹ − 1 ms
+ * @throws ERR_BIO_CONFIG for options that could never work
  *
  * @example
  * ```ts
  * import { Batcher } from '@bio/batching'
  *
  * const run = async (texts: readonly string[]) => texts.map((text) => text.length)
- * const batcher = new Batcher({ run, maxBatchSize: 32, maxWaitMs: 10 })
+ * const batcher = new Batcher({ run, maxBatchSize: 32 })
  * console.log(await batcher.submit('hello', { signal: AbortSignal.timeout(1000), deadlineMs: 200 })) // => 5
  * ```
  */
 export class Batcher<Input, Output> implements AsyncDisposable {
-  readonly #options: Required<BatcherOptions<Input, Output>>
-  readonly #queue: Set<Ticket<Input, Output>> = new Set()
-  readonly #running: Set<RunningBatch<Input, Output>> = new Set()
+  readonly #options: ResolvedOptions<Input, Output>
+  readonly #room: WaitingRoom<Input, Output>
+  readonly #admission: Admission<Input, Output>
+  readonly #quarantine: Quarantine<Input> | undefined
+  readonly #runs: BatchRuns<Input, Output>
+  /** The first attempts of the batches that run: each holds its place until its last request has settled. */
+  readonly #running: Set<Attempt<Input, Output>> = new Set()
   readonly #ledger: BatcherLedger = new BatcherLedger()
-  readonly #drain: Drain = new Drain('Batcher', () => this.#queue.size === 0 && this.#running.size === 0)
-  /** The request whose wait the timer keeps, and how to stop it. */
-  #wait: { readonly oldest: Ticket<Input, Output>; readonly stop: () => void } | undefined
+  readonly #drain: Drain = new Drain('Batcher', () => this.#room.count === 0 && this.#running.size === 0)
+  readonly #close: () => Promise<void>
+  /** Whether it will look at what waits when this turn of the event loop ends. */
+  #wakes = false
+  /** The end of a wait for company. */
+  #timer: ReturnType<typeof setTimeout> | undefined
 
   constructor(options: BatcherOptions<Input, Output>) {
-    const { run, maxBatchSize, maxWaitMs, maxQueue = 1024, concurrency = 1 } = options
-    if (typeof run !== 'function') throw invalid('Batcher', 'run to be a function', run)
-    checkCount('Batcher', 'maxBatchSize', maxBatchSize)
-    checkDelay('Batcher', 'maxWaitMs', maxWaitMs)
-    checkCount('Batcher', 'maxQueue', maxQueue)
-    checkCount('Batcher', 'concurrency', concurrency)
-    this.#options = { run, maxBatchSize, maxWaitMs, maxQueue, concurrency }
+    const { runner, ...resolved } = resolveOptions(options)
+    this.#options = resolved
+    this.#close = () => runner.close()
+    this.#room = new WaitingRoom(resolved)
+    this.#admission = new Admission(this.#room, resolved, this.#running)
+    this.#quarantine = resolved.quarantine && new Quarantine(resolved.quarantine)
+    this.#runs = new BatchRuns({
+      runner,
+      ledger: this.#ledger,
+      idempotent: resolved.idempotent,
+      check: resolved.check,
+      quarantine: this.#quarantine,
+      resolve: this.#resolve,
+      reject: this.#fail,
+    })
   }
 
   /**
    * Runs `input` in some batch and gives its output.
    *
-   * Rejects with the signal's reason when aborted (a queued request then never runs), with what `run` threw or returned for it,
-   * and with a `BioError`: ERR_BIO_QUEUE_FULL (a `QueueFullError`), ERR_BIO_DEADLINE, ERR_BIO_OUTPUT_COUNT (`run` did not return
-   * one output per input), ERR_BIO_CLOSED (after `drain`, or a drain gave up), ERR_BIO_CONFIG (bad `deadlineMs`).
+   * Rejects with the signal's reason when aborted (a queued request then never runs), with what `run` threw or returned for it, with what
+   * `bucket`, `cost`, `bytes` or `check` threw, and with a `BioError`: ERR_BIO_QUEUE_FULL (a `QueueFullError`), ERR_BIO_DEADLINE,
+   * ERR_BIO_OUTPUT_COUNT (`run` did not return one output per input), ERR_BIO_RUN_TIMEOUT, ERR_BIO_WORKER_CRASHED, ERR_BIO_WORKER_START,
+   * ERR_BIO_QUARANTINED, ERR_BIO_CLOSED (after `drain`, or a drain gave up), ERR_BIO_CONFIG (an option or cost that could never work).
    */
   async submit(input: Input, options: SubmitOptions = {}): Promise<Output> {
-    if (options.deadlineMs !== undefined) checkDelay('Batcher.submit', 'deadlineMs', options.deadlineMs)
+    checkSubmit(options)
     this.#drain.checkOpen()
     options.signal?.throwIfAborted()
-    if (this.#queue.size >= this.#options.maxQueue) {
+    const request = this.#describe(input, options)
+    try {
+      this.#quarantine?.check(input)
+      this.#admission.check(request, options.deadlineMs)
+    } catch (refusal) {
       this.#ledger.counts.rejected += 1
-      throw new QueueFullError('Batcher.submit', {
-        maxQueue: this.#options.maxQueue,
-        retryAfterMs: this.#drainEstimateMs(),
-      })
+      throw refusal
     }
-    const ticket = new Ticket<Input, Output>(input, options, this.#withdraw)
+    const ticket = new Ticket(request, options, this.#withdraw)
     this.#ledger.counts.submitted += 1
-    this.#queue.add(ticket)
-    if (this.#queue.size >= this.#options.maxBatchSize) this.#dispatchDue()
-    else this.#keepWait()
+    request.bucket.company.arrived(request.arrivedAt)
+    this.#room.add(ticket)
+    if (this.#isFree && request.bucket.isFull) this.#start(request.bucket)
+    else if (this.#isFree) {
+      this.#await(request.bucket, 'arrival')
+      this.#wakeAtEndOfTurn()
+    }
     return ticket.promise
   }
 
@@ -99,11 +101,12 @@ export class Batcher<Input, Output> implements AsyncDisposable {
    */
   async drain(options: DrainOptions = {}): Promise<void> {
     const drained = this.#drain.close(options, (error) => {
-      for (const batch of this.#running) for (const ticket of batch.tickets) this.#fail(ticket, error)
-      for (const ticket of this.#queue) this.#fail(ticket, error)
+      for (const ticket of this.#room.tickets()) this.#fail(ticket, error)
+      for (const { tickets } of this.#running) for (const ticket of tickets) this.#fail(ticket, error)
     })
-    if (this.#drain.closed) this.#dispatchDue()
+    if (this.#drain.closed) this.#startDue()
     await drained
+    await this.#close()
   }
 
   /** `drain()` with its default timeout. */
@@ -113,93 +116,99 @@ export class Batcher<Input, Output> implements AsyncDisposable {
 
   /** Counts and means since construction. */
   stats(): BatcherStats {
-    return this.#ledger.snapshot(this.#options.maxBatchSize, this.#queue.size)
+    return this.#ledger.snapshot(this.#options.maxBatchSize, this.#room.count)
   }
 
-  #dispatchDue(): void {
-    while (this.#queue.size > 0 && this.#running.size < this.#options.concurrency && this.#isDue())
-      this.#dispatch()
-    this.#keepWait()
+  get #isFree(): boolean {
+    return this.#running.size < this.#options.concurrency
   }
 
-  #isDue(): boolean {
-    if (this.#drain.closed || this.#queue.size >= this.#options.maxBatchSize) return true
-    return this.#oldestWaitLeftMs() <= 0
-  }
-
-  #oldest(): Ticket<Input, Output> | undefined {
-    return this.#queue.values().next().value
-  }
-
-  #oldestWaitLeftMs(): number {
-    const oldest = this.#oldest()
-    return oldest === undefined ? Infinity : oldest.arrivedAt + this.#options.maxWaitMs - performance.now()
-  }
-
-  /** Keeps one timer, for the oldest waiting request, while a run is free to take it. */
-  #keepWait(): void {
-    const oldest = this.#running.size < this.#options.concurrency ? this.#oldest() : undefined
-    if (this.#wait?.oldest === oldest) return
-    this.#wait?.stop()
-    this.#wait = oldest && { oldest, stop: this.#startTimer() }
-  }
-
-  #startTimer(): () => void {
-    const onTime = (): void => {
-      this.#wait = undefined
-      this.#dispatch() // not #dispatchDue: the timer decides, should the clock lag behind it by a fraction
-      this.#dispatchDue()
+  #describe(input: Input, { tenant = '' }: SubmitOptions): TicketFields<Input, Output> {
+    const { bucket, bytes, cost, maxBatchCost, maxQueueBytes } = this.#options
+    const fields = {
+      input,
+      bucket: this.#room.bucket(bucket(input)),
+      tenant: this.#room.tenants.get(tenant),
+      cost: cost(input),
+      bytes: bytes(input),
+      arrivedAt: performance.now(),
     }
-    if (this.#options.maxWaitMs === 0) {
-      const turn = setImmediate(onTime)
-      return () => clearImmediate(turn)
-    }
-    const timer = setTimeout(onTime, Math.max(0, Math.ceil(this.#oldestWaitLeftMs())))
-    return () => clearTimeout(timer)
+    if (!(fields.cost >= 0 && fields.cost <= maxBatchCost))
+      throw invalid('Batcher.submit', `a cost from 0 to maxBatchCost (${maxBatchCost})`, fields.cost)
+    if (!(fields.bytes >= 0 && fields.bytes <= maxQueueBytes))
+      throw invalid('Batcher.submit', `bytes from 0 to maxQueueBytes (${maxQueueBytes})`, fields.bytes)
+    return fields
   }
 
-  #dispatch(): void {
+  /** What arrives in one turn of the event loop, or in answer to what just settled, starts together. */
+  #wakeAtEndOfTurn(): void {
+    if (this.#wakes) return
+    this.#wakes = true
+    setImmediate(() => {
+      this.#wakes = false
+      this.#startDue()
+    })
+  }
+
+  /** Starts what need not wait any longer, and sets the timer for the rest. */
+  #startDue(): void {
+    clearTimeout(this.#timer)
     const now = performance.now()
-    const tickets: Ticket<Input, Output>[] = []
-    let queueMs = 0
-    for (const ticket of this.#queue) {
-      if (tickets.length === this.#options.maxBatchSize) break
-      ticket.expireIfLate(now)
-      if (ticket.settled) continue
-      tickets.push(ticket)
-      queueMs += now - ticket.arrivedAt
+    while (this.#isFree) {
+      const bucket = this.#room.next((candidate) => this.#waitUntil(candidate) <= now)
+      if (bucket === undefined) break
+      this.#start(bucket)
     }
-    if (tickets.length === 0) return
-    for (const ticket of tickets) this.#queue.delete(ticket)
-    const batch = new RunningBatch(tickets)
-    this.#running.add(batch)
-    this.#ledger.dispatched(tickets.length, queueMs)
-    void this.#run(batch)
+    if (!this.#isFree || this.#room.count === 0) return
+    let until = Infinity
+    for (const bucket of this.#room.occupied()) until = Math.min(until, this.#waitUntil(bucket))
+    this.#timer = setTimeout(() => this.#startDue(), Math.ceil(until - now))
   }
 
-  async #run(batch: RunningBatch<Input, Output>): Promise<void> {
-    const inputs = batch.tickets.map((ticket) => ticket.input)
-    let settle: (ticket: Ticket<Input, Output>, index: number) => void
-    try {
-      const outputs = await this.#options.run(inputs, { signal: batch.abort.signal })
-      checkOutputs(outputs, inputs.length)
-      settle = (ticket, index) => this.#settle(ticket, outputs[index] as Output | Error)
-    } catch (error) {
-      settle = (ticket) => this.#fail(ticket, error)
+  /** Until when a bucket had better wait for company, though a run could start. */
+  #waitUntil(bucket: Bucket<Input, Output>): number {
+    // Where two runs are free, whoever comes next takes the other.
+    if (this.#drain.closed || bucket.isFull || this.#running.size + 1 < this.#options.concurrency)
+      return -Infinity
+    return Math.min(bucket.waitUntil(), bucket.oldestAt() + this.#options.maxWaitMs)
+  }
+
+  #await(bucket: Bucket<Input, Output>, moment: 'arrival' | 'end'): void {
+    bucket.awaitCompany(moment, performance.now(), this.#options.concurrency)
+  }
+
+  #start(bucket: Bucket<Input, Output>): void {
+    const now = performance.now()
+    const tickets = this.#room.take(bucket, now)
+    if (tickets.length === 0) return
+    const attempt = new Attempt(tickets)
+    this.#running.add(attempt)
+    this.#ledger.dispatched(attempt, now)
+    void this.#run(attempt)
+  }
+
+  async #run(attempt: Attempt<Input, Output>): Promise<void> {
+    await this.#runs.run(attempt)
+    this.#running.delete(attempt)
+    for (let full = this.#nextFull(); full !== undefined && this.#isFree; full = this.#nextFull())
+      this.#start(full)
+    if (this.#isFree && this.#room.count > 0) {
+      for (const bucket of this.#room.occupied()) this.#await(bucket, 'end')
+      if (this.#drain.closed) this.#startDue()
+      else this.#wakeAtEndOfTurn()
     }
-    this.#ledger.ran(performance.now() - batch.startedAt)
-    this.#running.delete(batch)
-    batch.tickets.forEach(settle)
-    this.#dispatchDue()
     this.#drain.notify()
   }
 
-  #settle(ticket: Ticket<Input, Output>, output: Output | Error): void {
-    if (output instanceof Error) this.#fail(ticket, output)
-    else if (ticket.resolve(output)) this.#ledger.counts.completed += 1
+  #nextFull(): Bucket<Input, Output> | undefined {
+    return this.#room.next(({ isFull }) => isFull)
   }
 
-  #fail(ticket: Ticket<Input, Output>, error: unknown): void {
+  readonly #resolve = (ticket: Ticket<Input, Output>, output: Output): void => {
+    if (ticket.resolve(output)) this.#ledger.counts.completed += 1
+  }
+
+  readonly #fail = (ticket: Ticket<Input, Output>, error: unknown): void => {
     if (ticket.reject(error)) this.#leave(ticket, 'failed', error)
   }
 
@@ -207,28 +216,19 @@ export class Batcher<Input, Output> implements AsyncDisposable {
     if (ticket.reject(reason)) this.#leave(ticket, withdrawal, reason)
   }
 
-  /** A request ended without an output: it leaves the queue, or its batch has one reason less to run. */
+  /** A request ended without an output: it leaves the queue, or its run has one reason less to go on. */
   #leave(ticket: Ticket<Input, Output>, count: Withdrawal | 'failed', reason: unknown): void {
     this.#ledger.counts[count] += 1
-    if (ticket.batch === undefined) this.#queue.delete(ticket)
-    else if (this.#running.has(ticket.batch)) ticket.batch.abort.release(reason)
-    this.#keepWait()
+    if (ticket.attempt === undefined) {
+      this.#room.remove(ticket)
+      if (this.#room.count === 0) clearTimeout(this.#timer)
+    } else ticket.attempt.release(reason)
     this.#drain.notify()
-  }
-
-  /** Milliseconds in which the full queue will have been taken, at the pace of the recent runs. */
-  #drainEstimateMs(): number {
-    const { maxBatchSize, maxWaitMs, concurrency } = this.#options
-    const runMs = this.#ledger.recentRunMs.value ?? maxWaitMs
-    return Math.ceil(this.#queue.size / (maxBatchSize * concurrency)) * runMs
   }
 }
 
-function checkOutputs(outputs: unknown, inputs: number): void {
-  if (Array.isArray(outputs) && outputs.length === inputs) return
-  throw new BioError('ERR_BIO_OUTPUT_COUNT', {
-    operation: 'Batcher.run',
-    expected: `an array of ${inputs} outputs, one per input`,
-    received: describe(outputs),
-  })
+function checkSubmit({ deadlineMs, priority = 0, tenant = '' }: SubmitOptions): void {
+  if (deadlineMs !== undefined) checkDelay('Batcher.submit', 'deadlineMs', deadlineMs)
+  if (!Number.isFinite(priority)) throw invalid('Batcher.submit', 'priority to be a finite number', priority)
+  if (typeof tenant !== 'string') throw invalid('Batcher.submit', 'tenant to be a string', tenant)
 }

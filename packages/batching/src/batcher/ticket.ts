@@ -1,27 +1,52 @@
 import { BioError } from '@bio/errors'
 import { onAbort } from '../on-abort.js'
-import type { RunningBatch } from './running-batch.js'
+import type { Attempt } from './attempt.js'
+import type { Bucket } from './bucket.js'
+import type { Tenant } from './tenant.js'
 
 /** What a caller may say about one request. */
 export interface SubmitOptions {
   /** Takes the request back: its promise rejects with the signal's reason at once, queued or running. */
   readonly signal?: AbortSignal
-  /** Milliseconds from arrival to result; after them the promise rejects with `ERR_BIO_DEADLINE`. */
+  /**
+   * Milliseconds from arrival to result; after them the promise rejects with `ERR_BIO_DEADLINE`. A request that by the measured pace
+   * cannot be answered in time is refused at once with a `QueueFullError`, unless a run could start now.
+   */
   readonly deadlineMs?: number
+  /** Higher goes first among the requests of its tenant; each level is worth `ageingMs` of waiting. Any finite number; default 0. */
+  readonly priority?: number
+  /** Who asks: tenants share the runs fairly, by weighted cost. */
+  readonly tenant?: string
 }
 
 /** How a request can end without a result of `run`. */
 export type Withdrawal = 'cancelled' | 'expired'
 
-/** One accepted request: it settles once, then lets go of its signal and its timer. */
-export class Ticket<Input, Output> {
+/** What the batcher knows of a request. */
+export interface TicketFields<Input, Output> {
   readonly input: Input
-  readonly arrivedAt: number = performance.now()
+  readonly bucket: Bucket<Input, Output>
+  readonly tenant: Tenant
+  readonly cost: number
+  readonly bytes: number
+  readonly arrivedAt: number
+}
+
+/** One accepted request: it settles once, then lets go of its signal and its timer. */
+export class Ticket<Input, Output> implements TicketFields<Input, Output> {
+  readonly input: Input
+  readonly bucket: Bucket<Input, Output>
+  readonly tenant: Tenant
+  readonly cost: number
+  readonly bytes: number
+  readonly arrivedAt: number
+  readonly priority: number
+  /** When its time is over; Infinity without a deadline. */
+  readonly deadlineAt: number
   readonly promise: Promise<Output>
-  /** Set while the request runs; undefined while it waits. */
-  batch: RunningBatch<Input, Output> | undefined = undefined
+  /** The run that it is in, or was in last; undefined while it waits. */
+  attempt: Attempt<Input, Output> | undefined = undefined
   settled = false
-  readonly #options: SubmitOptions
   readonly #withdraw: (withdrawal: Withdrawal, reason: unknown) => void
   readonly #timer: ReturnType<typeof setTimeout> | undefined
   readonly #forget: (() => void) | undefined
@@ -29,25 +54,32 @@ export class Ticket<Input, Output> {
   #reject!: (reason: unknown) => void
 
   constructor(
-    input: Input,
-    options: SubmitOptions,
+    fields: TicketFields<Input, Output>,
+    { signal, deadlineMs, priority = 0 }: SubmitOptions,
     withdraw: (ticket: Ticket<Input, Output>, withdrawal: Withdrawal, reason: unknown) => void,
   ) {
-    this.input = input
-    this.#options = options
+    this.input = fields.input
+    this.bucket = fields.bucket
+    this.tenant = fields.tenant
+    this.cost = fields.cost
+    this.bytes = fields.bytes
+    this.arrivedAt = fields.arrivedAt
+    this.priority = priority
+    this.deadlineAt = fields.arrivedAt + (deadlineMs ?? Infinity)
     this.#withdraw = (withdrawal, reason) => withdraw(this, withdrawal, reason)
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })
-    const { signal } = options
     this.#forget = signal && onAbort(signal, () => this.#withdraw('cancelled', signal.reason))
-    if (options.deadlineMs !== undefined) this.#timer = setTimeout(this.#onDeadline, options.deadlineMs)
+    if (deadlineMs !== undefined) this.#timer = setTimeout(this.#onDeadline, deadlineMs)
   }
 
-  /** Withdraws the request if its time is over, though a busy event loop kept its timer from saying so. */
-  expireIfLate(now: number): void {
-    if (now - this.arrivedAt >= (this.#options.deadlineMs ?? Infinity)) this.#onDeadline()
+  /** Withdraws the request if its time is over, though a busy event loop kept its timer from saying so; true if it is. */
+  expireIfLate(now: number): boolean {
+    if (now < this.deadlineAt) return false
+    this.#onDeadline()
+    return true
   }
 
   /** True if this settled the request; false if something else had before. */
@@ -72,8 +104,8 @@ export class Ticket<Input, Output> {
   readonly #onDeadline = (): void => {
     const error = new BioError('ERR_BIO_DEADLINE', {
       operation: 'Batcher.submit',
-      expected: `a result within ${this.#options.deadlineMs} ms`,
-      received: this.batch === undefined ? 'a request still waiting' : 'a request still running',
+      expected: `a result within ${Math.round(this.deadlineAt - this.arrivedAt)} ms`,
+      received: this.attempt === undefined ? 'a request still waiting' : 'a request still running',
     })
     this.#withdraw('expired', error)
   }

@@ -98,7 +98,7 @@ export class StepScheduler<Sequence extends CachedSequence, Sampling> implements
     if (waiting.length >= this.#limits.maxQueue) {
       this.#counts.rejected += 1
       throw new QueueFullError('StepScheduler.submit', {
-        maxQueue: this.#limits.maxQueue,
+        expected: `fewer than ${this.#limits.maxQueue} waiting requests`,
         retryAfterMs: (waiting.length / this.#limits.maxSequences) * (this.#residenceMs.value ?? 0),
       })
     }

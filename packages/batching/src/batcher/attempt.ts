@@ -1,0 +1,36 @@
+import { SharedAbort } from '../shared-abort.js'
+import type { Ticket } from './ticket.js'
+
+/** One call of `run`: its requests, and the signal that tells it when nobody waits for any of them any more. */
+export class Attempt<Input, Output> {
+  readonly tickets: readonly Ticket<Input, Output>[]
+  readonly cost: number
+  readonly startedAt: number = performance.now()
+  readonly #abort: SharedAbort
+  #ended = false
+
+  constructor(tickets: readonly Ticket<Input, Output>[]) {
+    this.tickets = tickets
+    this.#abort = new SharedAbort(tickets.length)
+    this.cost = 0
+    for (const ticket of tickets) {
+      ticket.attempt = this
+      this.cost += ticket.cost
+    }
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+
+  /** One of its requests is not wanted any more. */
+  release(reason: unknown): void {
+    if (!this.#ended) this.#abort.release(reason)
+  }
+
+  /** The call returned; gives the milliseconds it took. */
+  end(): number {
+    this.#ended = true
+    return performance.now() - this.startedAt
+  }
+}

@@ -1,0 +1,116 @@
+import { BioError } from '@bio/errors'
+import { describe } from '../check.js'
+import type { BatchOutputs, Runner } from '../runner/runner.js'
+import { Attempt } from './attempt.js'
+import type { BatcherLedger } from './batcher-ledger.js'
+import type { Quarantine } from './quarantine.js'
+import type { Ticket } from './ticket.js'
+
+/** A request whose failure may be the fault of another in its run. */
+interface Suspect<Input, Output> {
+  readonly ticket: Ticket<Input, Output>
+  readonly error: unknown
+}
+
+/** How batches are run. */
+export interface BatchRunsOptions<Input, Output> {
+  readonly runner: Runner<Input, Output>
+  readonly ledger: BatcherLedger
+  /** Whether requests may run again to find out which of them fails. */
+  readonly idempotent: boolean
+  /** Throws for an output that will not do. */
+  readonly check: ((output: Output, input: Input) => void) | undefined
+  readonly quarantine: Quarantine<Input> | undefined
+  readonly resolve: (ticket: Ticket<Input, Output>, output: Output) => void
+  readonly reject: (ticket: Ticket<Input, Output>, error: unknown) => void
+}
+
+/**
+ * Runs batches and settles their requests, so that one failure is one failure: where runs are idempotent, a failed batch is halved until
+ * those who fail on their own are found; k of n cost at most 2k·log2 n + 1 more runs, and all others succeed.
+ */
+export class BatchRuns<Input, Output> {
+  readonly #options: BatchRunsOptions<Input, Output>
+
+  constructor(options: BatchRunsOptions<Input, Output>) {
+    this.#options = options
+  }
+
+  /** Runs a batch and settles everyone in it; never throws. */
+  async run(first: Attempt<Input, Output>): Promise<void> {
+    await this.#isolate(await this.#attempt(first), first.tickets.length)
+  }
+
+  /** Settles suspects out of a run of `size`. */
+  async #isolate(suspects: readonly Suspect<Input, Output>[], size: number): Promise<void> {
+    if (suspects.length > 1 && this.#options.idempotent)
+      return this.#bisect(suspects.map(({ ticket }) => ticket))
+    const identified = suspects.length === 1 || suspects.length < size
+    for (const { ticket, error } of suspects) {
+      if (identified && !ticket.settled) this.#options.quarantine?.offend(ticket.input)
+      this.#options.reject(ticket, error)
+    }
+  }
+
+  /** Settles requests of whom at least one makes their common run fail. */
+  async #bisect(tickets: readonly Ticket<Input, Output>[]): Promise<void> {
+    const half = tickets.length >> 1
+    const left = tickets.slice(0, half)
+    const right = tickets.slice(half)
+    const leftIsFine = await this.#again(left)
+    // If the left half is fine, the fault is in the right: no need to see that fail as a whole.
+    if (leftIsFine && right.length > 1) await this.#bisect(right)
+    else await this.#again(right)
+  }
+
+  /** Runs and settles these again; true if all was well. */
+  async #again(tickets: readonly Ticket<Input, Output>[]): Promise<boolean> {
+    const wanted = tickets.filter(({ settled }) => !settled)
+    if (wanted.length === 0) return true
+    this.#options.ledger.counts.bisections += 1
+    const suspects = await this.#attempt(new Attempt(wanted))
+    await this.#isolate(suspects, wanted.length)
+    return suspects.length === 0
+  }
+
+  /** One call of `run`: settles those whose outputs are good, gives back the others. */
+  async #attempt(attempt: Attempt<Input, Output>): Promise<Suspect<Input, Output>[]> {
+    const { runner, ledger } = this.#options
+    const { tickets } = attempt
+    let outputs: BatchOutputs<Output>
+    try {
+      const inputs = tickets.map(({ input }) => input)
+      outputs = await runner.run(inputs, { signal: attempt.signal })
+      checkCount(outputs, inputs.length)
+    } catch (error) {
+      ledger.ran(attempt.end())
+      return tickets.map((ticket) => ({ ticket, error }))
+    }
+    const ms = attempt.end()
+    ledger.ran(ms)
+    tickets[0]!.bucket.model.learn(attempt.cost, ms)
+    const suspects: Suspect<Input, Output>[] = []
+    for (const [index, ticket] of tickets.entries()) this.#settle(ticket, outputs[index]!, suspects)
+    return suspects
+  }
+
+  #settle(ticket: Ticket<Input, Output>, output: Output | Error, suspects: Suspect<Input, Output>[]): void {
+    if (output instanceof Error) return this.#options.reject(ticket, output)
+    try {
+      this.#options.check?.(output, ticket.input)
+    } catch (error) {
+      suspects.push({ ticket, error })
+      return
+    }
+    this.#options.resolve(ticket, output)
+  }
+}
+
+function checkCount(outputs: unknown, inputs: number): void {
+  if (Array.isArray(outputs) && outputs.length === inputs) return
+  throw new BioError('ERR_BIO_OUTPUT_COUNT', {
+    operation: 'Batcher.run',
+    expected: `an array of ${inputs} outputs, one per input`,
+    received: describe(outputs),
+  })
+}

@@ -1,0 +1,160 @@
+import { Company } from './company.js'
+import { CostModel } from './cost-model.js'
+import type { Tenant, Tenants } from './tenant.js'
+import type { Ticket } from './ticket.js'
+import { WaitingLine } from './waiting-line.js'
+
+/** What one batch may hold. */
+export interface BatchLimits {
+  readonly maxBatchSize: number
+  readonly maxBatchCost: number
+  readonly ageingMs: number
+}
+
+/** Requests that may share a batch: a line for each tenant, and what was learnt of their runs and arrivals. */
+export class Bucket<Input, Output> {
+  readonly model: CostModel = new CostModel()
+  readonly company: Company = new Company()
+  readonly #limits: BatchLimits
+  readonly #tenants: Tenants
+  readonly #lines: Map<Tenant, WaitingLine<Input, Output>> = new Map()
+  /** Requests that would miss their deadline even now: they run only when nothing else waits. */
+  readonly #late: Set<Ticket<Input, Output>> = new Set()
+  #count = 0
+  #cost = 0
+  /** No later than the first deadline of those that wait. */
+  #deadlineAt = Infinity
+
+  constructor(tenants: Tenants, limits: BatchLimits) {
+    this.#tenants = tenants
+    this.#limits = limits
+  }
+
+  /** Requests waiting. */
+  get count(): number {
+    return this.#count
+  }
+
+  get cost(): number {
+    return this.#cost
+  }
+
+  get isFull(): boolean {
+    return this.#count >= this.#limits.maxBatchSize || this.#cost >= this.#limits.maxBatchCost
+  }
+
+  add(ticket: Ticket<Input, Output>): void {
+    let line = this.#lines.get(ticket.tenant)
+    if (line === undefined) this.#lines.set(ticket.tenant, (line = new WaitingLine(this.#limits.ageingMs)))
+    line.add(ticket)
+    this.#tenants.entered(ticket.tenant, ticket.cost)
+    this.#count += 1
+    this.#cost += ticket.cost
+    this.#deadlineAt = Math.min(this.#deadlineAt, ticket.deadlineAt)
+  }
+
+  remove(ticket: Ticket<Input, Output>): void {
+    if (!this.#late.delete(ticket)) this.#leaveLine(ticket)
+    this.#tenants.left(ticket.tenant, ticket.cost)
+    this.#count -= 1
+    this.#cost = this.#count === 0 ? 0 : this.#cost - ticket.cost
+    if (this.#count === 0) this.#deadlineAt = Infinity
+  }
+
+  /** Who is next: the first in line of the tenant served least. */
+  first(): Ticket<Input, Output> | undefined {
+    let tenant: Tenant | undefined
+    for (const candidate of this.#lines.keys())
+      if (tenant === undefined || candidate.served < tenant.served) tenant = candidate
+    return tenant && this.#lines.get(tenant)!.first()
+  }
+
+  /**
+   * Takes the next batch out, no larger than lets all its members meet their deadlines. It is empty if the time of all who wait is over;
+   * they have then been told.
+   */
+  take(now: number): Ticket<Input, Output>[] {
+    const batch: Ticket<Input, Output>[] = []
+    let cost = 0
+    let deadlineAt = Infinity
+    for (let next = this.first(); next !== undefined; next = this.first()) {
+      if (now + this.model.predict(next.cost) > next.deadlineAt) {
+        this.#leaveLine(next)
+        this.#late.add(next)
+        continue
+      }
+      deadlineAt = Math.min(deadlineAt, next.deadlineAt)
+      const fits = this.#fits(batch.length + 1, cost + next.cost)
+      if (!fits || (batch.length > 0 && now + this.model.predict(cost + next.cost) > deadlineAt)) break
+      cost += next.cost
+      this.#serve(next, batch)
+    }
+    if (batch.length > 0) return batch
+    for (const late of this.#late) {
+      if (late.expireIfLate(now)) continue
+      if (!this.#fits(batch.length + 1, cost + late.cost)) break
+      cost += late.cost
+      this.#serve(late, batch)
+    }
+    return batch
+  }
+
+  /** From now on a run could start for those that wait, though `concurrency` − 1 others are busy. */
+  awaitCompany(moment: 'arrival' | 'end', now: number, concurrency: number): void {
+    const savedMs = this.model.predict(this.#cost) / concurrency - this.model.msPerCost * this.#cost
+    this.company.await(moment, now, { count: this.#count, savedMs })
+  }
+
+  /** Until when to wait for company: in the past if that does not pay, or would cost somebody the deadline. */
+  waitUntil(): number {
+    const until = this.company.waitUntil(this.#count)
+    if (this.#deadlineAt === Infinity) return until
+    return Math.min(until, this.#deadlineAt - this.model.predictHigh(this.#cost))
+  }
+
+  /** When the one who waits longest arrived. */
+  oldestAt(): number {
+    let oldestAt = Infinity
+    for (const line of this.#lines.values()) oldestAt = Math.min(oldestAt, line.oldestAt())
+    for (const late of this.#late) oldestAt = Math.min(oldestAt, late.arrivedAt)
+    return oldestAt
+  }
+
+  /** Milliseconds of the runs that would empty this bucket if a request of this cost joined it; of 0 for none. */
+  backlogMs(joiningCost: number): number {
+    const { maxBatchSize, maxBatchCost } = this.#limits
+    const count = this.#count + (joiningCost > 0 ? 1 : 0)
+    const cost = this.#cost + joiningCost
+    const batches = Math.max(Math.ceil(count / maxBatchSize), Math.ceil(cost / maxBatchCost))
+    return this.model.msPerCost * cost + this.model.fixedMs * batches
+  }
+
+  /** Cost of the batch that a request of this cost would run in, if it joined now. */
+  batchCost(joiningCost: number): number {
+    const { maxBatchSize, maxBatchCost } = this.#limits
+    const cost = this.#cost + joiningCost
+    return Math.min(cost, maxBatchCost, (cost / (this.#count + 1)) * maxBatchSize)
+  }
+
+  /** Everyone who waits here. */
+  *[Symbol.iterator](): Iterator<Ticket<Input, Output>> {
+    for (const line of this.#lines.values()) yield* line
+    yield* this.#late
+  }
+
+  #fits(count: number, cost: number): boolean {
+    return count <= this.#limits.maxBatchSize && cost <= this.#limits.maxBatchCost
+  }
+
+  #serve(ticket: Ticket<Input, Output>, batch: Ticket<Input, Output>[]): void {
+    this.remove(ticket)
+    this.#tenants.served(ticket.tenant, ticket.cost)
+    batch.push(ticket)
+  }
+
+  #leaveLine(ticket: Ticket<Input, Output>): void {
+    const line = this.#lines.get(ticket.tenant)!
+    line.remove(ticket)
+    if (line.isEmpty) this.#lines.delete(ticket.tenant)
+  }
+}
