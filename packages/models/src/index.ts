@@ -1,3 +1,6 @@
+export { Classifier } from './classifier/classifier.js'
+export type { ClassifierState } from './classifier/classifier-state.js'
+export { classifierConfig, type ClassifierConfig } from './classifier/config.js'
 export { decoderConfig, type DecoderConfig } from './decoder/config.js'
 export { Decoder, type DecoderOutput } from './decoder/decoder.js'
 export type { PagedCache, PagedSequence, SequenceChunk } from './decoder/paged-batch.js'

@@ -12,7 +12,8 @@ import {
   type Tensor,
 } from '@bio/tensor'
 import { MoE, softmaxTopK, switchLoss, type MoEAux } from '@bio/sparse-moe'
-import { Attention } from './attention.js'
+import { Attention } from '../layers/attention.js'
+import { positionsOf } from '../layers/runs.js'
 import { checkConfig, type DecoderConfig } from './config.js'
 import { flatten, type PagedBatch, type PagedCache, type SequenceChunk } from './paged-batch.js'
 
@@ -80,11 +81,12 @@ export class Decoder extends Module {
         received: `${ids.size} ids`,
       })
     }
-    const positions = Int32Array.from({ length: ids.size }, (_, row) => row % length)
+    const runs = [{ batch, length }]
+    const of = { runs, positions: positionsOf(runs), causal: true }
     let x = this.embedding.forward(ids) // [batch·length, dim]
     const experts: MoEAux[] = []
     for (const layer of this.layers) {
-      x = x.add(layer.attention.forward(layer.attentionNorm.forward(x), { batch, length, positions }))
+      x = x.add(layer.attention.forward(layer.attentionNorm.forward(x), of))
       const { y, aux } = layer.experts.forward(layer.expertsNorm.forward(x))
       experts.push(aux)
       x = x.add(y)

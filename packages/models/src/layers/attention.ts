@@ -1,17 +1,18 @@
 import { getKernels } from '@bio/kernels'
 import { attention, fromData, Linear, Module, rotary, type Rng, type Tensor } from '@bio/tensor'
-import type { DecoderConfig } from './config.js'
-import type { PagedBatch, PagedCache } from './paged-batch.js'
+import type { PagedBatch, PagedCache } from '../decoder/paged-batch.js'
+import type { BlockShape } from './block-shape.js'
+import { overRuns, type Run } from './runs.js'
 
-/** Causal self-attention with rotary positions and grouped key heads (Ainslie et al. 2023), no bias. */
+/** Self-attention with rotary positions and grouped key heads (Ainslie et al. 2023), no bias. */
 export class Attention extends Module {
   readonly query: Linear
   readonly key: Linear
   readonly value: Linear
   readonly output: Linear
-  readonly config: DecoderConfig
+  readonly config: BlockShape
 
-  constructor(config: DecoderConfig, rng: Rng) {
+  constructor(config: BlockShape, rng: Rng) {
     super()
     const { dim, heads, kvHeads, headDim } = config
     this.config = config
@@ -21,17 +22,24 @@ export class Attention extends Module {
     this.output = new Linear(heads * headDim, dim, { bias: false, rng })
   }
 
-  /** x [batch·length, dim] → [batch·length, dim], each row seeing the rows before it in its own sequence. */
+  /** x [tokens, dim] → the same shape, each row seeing its own sequence; if causal, the rows before it and itself. */
   forward(
     x: Tensor,
-    { batch, length, positions }: { batch: number; length: number; positions: Int32Array },
+    { runs, positions, causal }: { runs: readonly Run[]; positions: Int32Array; causal: boolean },
   ): Tensor {
     const { heads, kvHeads, headDim, ropeTheta: theta } = this.config
-    const q = rotary(this.query.forward(x).reshape([batch, length, heads, headDim]), positions, { theta })
-    const k = rotary(this.key.forward(x).reshape([batch, length, kvHeads, headDim]), positions, { theta })
-    const v = this.value.forward(x).reshape([batch, length, kvHeads, headDim])
-    const mixed = attention(q, k, v, { causal: true }) // [batch, length, heads, headDim]
-    return this.output.forward(mixed.reshape([batch * length, heads * headDim]))
+    const tokens = positions.length
+    const q = rotary(this.query.forward(x).reshape([1, tokens, heads, headDim]), positions, { theta })
+    const k = rotary(this.key.forward(x).reshape([1, tokens, kvHeads, headDim]), positions, { theta })
+    const flat = [
+      q.reshape([tokens, heads, headDim]),
+      k.reshape([tokens, kvHeads, headDim]),
+      this.value.forward(x).reshape([tokens, kvHeads, headDim]),
+    ] as const
+    const mixed = overRuns(flat, runs, ([queries, keys, values]) =>
+      attention(queries, keys, values, { causal }).reshape([-1, heads * headDim]),
+    )
+    return this.output.forward(mixed) // [tokens, dim]
   }
 
   /** The same for new tokens x [tokens, dim] of a ragged batch: keys and values go to the cache, queries read it. */
