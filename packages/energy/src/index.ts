@@ -32,6 +32,12 @@ export { nvmlSource, type NvmlOptions } from './nvml/nvml-source.js'
 export type { PowercapFiles } from './powercap/powercap-files.js'
 export { raplSource, type RaplOptions } from './powercap/rapl-source.js'
 export {
+  calibrateEnergyModel,
+  type CalibrateEnergyModelOptions,
+  type Microbenchmark,
+} from './prediction/calibrate-energy-model.js'
+export { EnergyModel, type EnergySample, type PlannedWork, type Work } from './prediction/energy-model.js'
+export {
   addReadings,
   joinReadings,
   scaleReading,
