@@ -1,5 +1,7 @@
+export type { CounterRow, CounterSampler } from './counters/counter-sampler.js'
+export { openNvml, type Nvml, type NvmlDevice, type OpenNvmlOptions } from './counters/open-nvml.js'
+export { sampleFiles, type SampleFilesOptions } from './counters/sample-files.js'
 export { getKernels } from './get-kernels.js'
 export type * from './interface.js'
 export { loadNativeKernels } from './native/kernels.js'
-export { openNvml, type Nvml } from './native/open-nvml.js'
 export { createTypeScriptKernels } from './typescript.js'

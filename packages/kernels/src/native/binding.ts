@@ -1,9 +1,27 @@
+import type { NvmlDevice } from '../counters/open-nvml.js'
 import type { Activation, Isa, PackedDtype } from '../interface.js'
 
 /** Weights on the Rust side. */
 export interface NativePackedMatrix {
   readonly bytes: number
   dispose(): void
+}
+
+/** Counters read by a thread of their own: see `crates/bio-node/src/energy/sampler.rs`. */
+export interface NativeSampler {
+  take(out: Float64Array): number
+  now(): number
+  lost(): number
+  failure(index: number): { readonly system?: number; readonly text?: string } | null
+  close(): void
+}
+
+/** NVIDIA's management library, loaded. */
+export interface NativeNvml {
+  devices(): NvmlDevice[]
+  totalEnergy(index: number): number
+  power(index: number): number
+  sample(indices: readonly number[], hertz: number): NativeSampler
 }
 
 type F32 = Float32Array
@@ -62,8 +80,8 @@ export interface Binding {
   probePeak(kind: string, threads: number): number
   /** Limits this thread to a tier, or with '' lifts the limit; false where the machine lacks it. */
   limitIsaForTest(name: string): boolean
-  nvmlDevices(): { readonly index: number; readonly name: string; readonly powerLimitMilliwatts?: number }[]
-  nvmlTotalEnergy(index: number): number
+  sampleFiles(paths: readonly string[], hertz: number): NativeSampler
+  openNvml(path: string | undefined): NativeNvml
   /** Panics on purpose: what the tests of error handling call. */
   panicForTest(): void
 }
