@@ -1,9 +1,11 @@
 import type { CounterAccount } from '../counter/counter-account.js'
 import { joinReadings } from '../reading/arithmetic.js'
 import { unavailableReading, type Reading } from '../reading/reading.js'
+import type { CounterFeed } from '../sampler/counter-feed.js'
+import { CounterGroup } from '../sampler/counter-group.js'
 import type { Clock, EnergyAccount, EnergySpan } from '../source.js'
-import { mirrors, type ZoneValue } from './mirrors.js'
-import type { Zone } from './zones.js'
+import { mirrors } from './mirrors.js'
+import { zoneJoules, type Zone } from './zones.js'
 
 export interface CountedZone {
   readonly zone: Zone
@@ -14,19 +16,28 @@ export interface CountedZone {
 export class RaplAccount implements EnergyAccount {
   readonly #now: Clock
   readonly #reasons: readonly string[]
+  readonly #group: CounterGroup
   #counted: readonly CountedZone[]
   /** Dies that show the counter of another, and which. */
   #mirrors: readonly { readonly zone: CountedZone; readonly of: CountedZone }[] = []
   /** Goes up when a mirror turns out to be none; spans of before do not know what it used. */
   #generation = 0
 
-  constructor(zones: readonly CountedZone[], options: { reasons: readonly string[]; now: Clock }) {
+  constructor(
+    zones: readonly CountedZone[],
+    options: { feed: CounterFeed; reasons: readonly string[]; now: Clock },
+  ) {
     this.#reasons = options.reasons
     this.#now = options.now
-    this.#counted = zones
-    const values = zones.map((zone) => this.#value(zone))
+    this.#group = new CounterGroup(
+      options.feed,
+      zones.map(({ zone, account }) => ({ value, ...when }) => {
+        account.take({ ...when, value: typeof value === 'number' ? zoneJoules(zone, value) : value })
+      }),
+    )
+    this.#group.pull()
     this.#mirrors = zones.flatMap((zone, index) => {
-      const first = values.findIndex((value) => mirrors(value, values[index]!))
+      const first = zones.findIndex((other) => mirrors(other, zone))
       return first >= 0 && first < index ? [{ zone, of: zones[first]! }] : []
     })
     this.#counted = zones.filter((zone) => !this.#mirrors.some((mirror) => mirror.zone === zone))
@@ -40,16 +51,22 @@ export class RaplAccount implements EnergyAccount {
   }
 
   sample(): void {
-    for (const { account } of this.#counted) account.sample()
+    this.#group.pull()
+  }
+
+  close(): void {
+    this.#group.close()
   }
 
   startSpan(): EnergySpan {
+    this.#group.pull()
     this.#checkMirrors()
     const start = this.#now()
     const generation = this.#generation
     const spans = this.#counted.map(({ zone, account }) => ({ zone, account, span: account.startSpan() }))
     return {
       read: () => {
+        this.#group.pull()
         this.#checkMirrors()
         const reasons = [...this.#reasons, ...this.notes()]
         if (generation !== this.#generation) {
@@ -73,21 +90,11 @@ export class RaplAccount implements EnergyAccount {
 
   /** Two dies had the same counter by chance when they drift apart; from then on both count. */
   #checkMirrors(): void {
-    const still = this.#mirrors.filter(({ zone, of }) => {
-      try {
-        return mirrors(this.#value(of), this.#value(zone))
-      } catch {
-        return true // a failed read says nothing; the counted die's own read reports it
-      }
-    })
+    const still = this.#mirrors.filter(({ zone, of }) => mirrors(of, zone))
     if (still.length === this.#mirrors.length) return
     const parted = this.#mirrors.filter((mirror) => !still.includes(mirror))
     this.#mirrors = still
     this.#counted = [...this.#counted, ...parted.map(({ zone }) => zone)]
     this.#generation++
-  }
-
-  #value({ zone, account }: CountedZone): ZoneValue {
-    return { zone, value: account.counter.read!(), time: this.#now() }
   }
 }

@@ -1,3 +1,4 @@
+import { describeError } from '../check.js'
 import { readCount, type PowercapFiles } from './powercap-files.js'
 
 /** One RAPL zone: a counter of a part of the machine. */
@@ -12,9 +13,17 @@ export interface Zone {
   readonly maxWatts: number
 }
 
+/** The joules that a counter of microjoules stands for, or why it cannot be so. */
+export function zoneJoules(zone: Zone, microjoules: number): number | string {
+  const joules = microjoules / 1e6
+  return joules <= zone.range ? joules : `${zone.path}/energy_uj is beyond its own range`
+}
+
 /** Zones found, and what was left out and why. */
 export interface ZoneTree {
   readonly zones: readonly Zone[]
+  /** A zone was left out that may be a package. */
+  readonly incomplete: boolean
   readonly reasons: readonly string[]
 }
 
@@ -34,6 +43,7 @@ export function findZones(files: PowercapFiles, root: string): ZoneTree {
   const folders = files.list(root).filter((folder) => /^intel-rapl(-mmio)?:\d+(:\d+)?$/.test(folder))
   const reasons: string[] = []
   const found = new Map<string, Zone>()
+  let incomplete = false
   // The MSR interface first, so that the MMIO duplicate of a package finds it taken.
   for (const folder of folders.toSorted(byInterface)) {
     const path = `${root}/${folder}`
@@ -41,13 +51,24 @@ export function findZones(files: PowercapFiles, root: string): ZoneTree {
       const zone = readZone(files, path, folder)
       if (zone !== undefined && !found.has(zone.domain)) found.set(zone.domain, zone)
     } catch (error) {
-      reasons.push(`${folder} is left out: ${error instanceof Error ? error.message : String(error)}`)
+      reasons.push(`${folder} is left out: ${describeError(error)}`)
+      incomplete ||= mayBePackage(files, path, folder)
     }
   }
   const all = [...found.values()]
   const has = (kind: Zone['kind']): boolean => all.some((zone) => zone.kind === kind)
   const left = has('package') || !has('psys') ? 'psys' : 'dram'
-  return { zones: all.filter(({ kind }) => kind !== left), reasons }
+  return { zones: all.filter(({ kind }) => kind !== left), incomplete, reasons }
+}
+
+/** False for a malformed zone within another, of the interface that repeats packages, or with a name that says otherwise. */
+function mayBePackage(files: PowercapFiles, path: string, folder: string): boolean {
+  if (!/^intel-rapl:\d+$/.test(folder)) return false
+  try {
+    return files.read(`${path}/name`).startsWith('package')
+  } catch {
+    return true
+  }
 }
 
 function readZone(files: PowercapFiles, path: string, folder: string): Zone | undefined {
