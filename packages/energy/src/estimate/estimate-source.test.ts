@@ -1,6 +1,7 @@
+import { spawnSync } from 'node:child_process'
 import { expect, test } from 'vitest'
 import type { EnergyAccount, SourceOpening } from '../source.js'
-import { cpuEstimateSource } from './estimate-source.js'
+import { cpuEstimateSource, type EstimateScope } from './estimate-source.js'
 
 /** A machine of two CPUs whose files and clock are ours. */
 class FakeMachine {
@@ -17,7 +18,7 @@ class FakeMachine {
     return text
   }
 
-  async open(scope?: 'machine' | 'process'): Promise<SourceOpening> {
+  async open(scope?: EstimateScope): Promise<SourceOpening> {
     const source = cpuEstimateSource({
       readFile: this.readFile,
       now: () => this.time,
@@ -26,7 +27,7 @@ class FakeMachine {
     return source.open()
   }
 
-  async account(scope?: 'machine' | 'process'): Promise<EnergyAccount> {
+  async account(scope?: EstimateScope): Promise<EnergyAccount> {
     const opening = await this.open(scope)
     if (!opening.usable) throw new Error(opening.reasons.join())
     return opening.account
@@ -142,6 +143,30 @@ test('without /proc/stat the operating system’s own list of CPUs is used', asy
   const opening = await new FakeMachine({}).open()
   expect(opening.usable).toBe(true)
   expect(opening.reasons.join()).toContain('the whole machine')
+})
+
+const children = (ticks: number): string => `7 (a) name) S 1 ${'0 '.repeat(11)}${ticks} ${ticks} 20 0 1 0\n`
+
+test('the processes that this one started are counted with theirs, as they end', async () => {
+  const machine = new FakeMachine({ '/proc/self/stat': children(100) })
+  const span = (await machine.account('children')).startSpan()
+  machine.time = 5
+  machine.files.set('/proc/self/stat', children(300)) // 2 s of user and 2 s of system time
+  const reading = span.read()
+  expect(reading).toMatchObject({ boundary: 'process', method: 'estimated' })
+  expect(reading.joules).toBeCloseTo(4 * 4, 6)
+  expect(reading.reasons.join()).toContain('the processes that this one started')
+  machine.files.set('/proc/self/stat', '7 (node) S')
+  expect(span.read().reasons.join()).toContain('no CPU time of children')
+})
+
+test('a real child’s CPU time is in it', async () => {
+  if (process.platform !== 'linux') return
+  const opening = await cpuEstimateSource({ scope: 'children' }).open()
+  if (!opening.usable) throw new Error(opening.reasons.join())
+  const span = opening.account.startSpan()
+  spawnSync(process.execPath, ['-e', 'const until = Date.now() + 300; while (Date.now() < until);'])
+  expect(span.read().joules).toBeGreaterThan(0.2) // 4 W, and a busy machine may give it less than 0.3 s
 })
 
 test('an unknown scope is refused', () => {

@@ -9,13 +9,18 @@ import {
   type EnergySpan,
 } from '../source.js'
 import { containerUsage, findQuota } from './cgroup.js'
-import { processUsage, procStatUsage, systemUsage, type CpuUsage } from './cpu-usage.js'
+import { childrenUsage, processUsage, procStatUsage, systemUsage, type CpuUsage } from './cpu-usage.js'
 import { readKept } from './kept-file.js'
 import { estimateJoules, powerBand, sharedPowerBand } from './power-band.js'
 
+export type EstimateScope = 'machine' | 'process' | 'children'
+
 export interface CpuEstimateOptions {
-  /** Whose CPU time: by default the container's where it has a quota, else the whole machine's; or this process's alone. */
-  readonly scope?: 'machine' | 'process'
+  /**
+   * Whose CPU time: by default the container's where it has a quota, else the whole machine's; or this process's alone; or that of the
+   * processes it started, counted as each ends.
+   */
+  readonly scope?: EstimateScope
   /** Reads a file as text and throws Node's errors; for tests. */
   readonly readFile?: (path: string) => string
   readonly now?: Clock
@@ -25,14 +30,14 @@ export interface CpuEstimateOptions {
  * The energy of the CPU from how busy it was, where nothing can be measured: an estimate with a wide band, [1, 15] W per busy and
  * [0.15, 3] W per idle logical CPU. It can tell a run of two hours from one of two minutes; it cannot tell ten percent.
  *
- * Scope `process` leaves out idle power, since others may have caused it; only the upper bound holds all of it.
+ * The scopes `process` and `children` leave out idle power, since others may have caused it; only the upper bound holds all of it.
  *
  * @throws `ERR_BIO_VALUE` for another scope.
  */
 export function cpuEstimateSource(options: CpuEstimateOptions = {}): EnergySource {
   const { scope = 'machine', readFile = readKept, now = monotonicSeconds } = options
-  if (scope !== 'machine' && scope !== 'process') {
-    throw invalid('cpuEstimateSource', "scope 'machine' or 'process'", scope)
+  if (scope !== 'machine' && scope !== 'process' && scope !== 'children') {
+    throw invalid('cpuEstimateSource', "scope 'machine', 'process' or 'children'", scope)
   }
   return {
     name: 'cpu-time',
@@ -54,9 +59,11 @@ export function cpuEstimateSource(options: CpuEstimateOptions = {}): EnergySourc
   }
 }
 
-function findUsage(scope: 'machine' | 'process', readFile: (path: string) => string): CpuUsage {
+function findUsage(scope: EstimateScope, readFile: (path: string) => string): CpuUsage {
   const quota = findQuota(readFile)
-  if (scope === 'process') return processUsage(quota?.cpus ?? availableParallelism())
+  const available = quota?.cpus ?? availableParallelism()
+  if (scope === 'process') return processUsage(available)
+  if (scope === 'children') return childrenUsage(readFile, available)
   if (quota !== undefined) return containerUsage(quota)
   try {
     return procStatUsage(readFile)
