@@ -36,8 +36,8 @@ function block(milliseconds: number): void {
 
 native('a blocked event loop loses no row, and rows come in the order in which they were read', () => {
   const paths = [file('a', '17\n'), file('b', '18446744073709551615')]
-  using sampler = sampleFiles({ paths, hertz: 200 })
   const begin = performance.now() / 1000
+  using sampler = sampleFiles({ paths, hertz: 200 })
   const rows: CounterRow[] = []
   while (rows.length < 50) {
     block(100)
