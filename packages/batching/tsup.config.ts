@@ -1,10 +1,11 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['src/index.ts'],
+  // The entry of the workers is a file of its own: Node starts it by path.
+  entry: { index: 'src/index.ts', 'worker-entry': 'src/workers/worker-entry.js' },
   format: ['esm'],
   target: 'node20',
-  dts: { compilerOptions: { customConditions: [] } },
+  dts: { entry: { index: 'src/index.ts' }, compilerOptions: { customConditions: [] } },
   clean: true,
   treeshake: true,
 })

@@ -1,5 +1,5 @@
 import { onAbort } from '../on-abort.js'
-import { checkRunTimeout, runTimedOut } from './run-timeout.js'
+import { checkTimeout, runTimedOut } from './run-timeout.js'
 import type { BatchOutputs, RunContext, Runner } from './runner.js'
 
 /** A batched function of this process. */
@@ -20,7 +20,7 @@ export class FunctionRunner<Input, Output> implements Runner<Input, Output> {
   readonly #runTimeoutMs: number | undefined
 
   constructor({ run, runTimeoutMs }: FunctionRunnerOptions<Input, Output>) {
-    checkRunTimeout(runTimeoutMs)
+    checkTimeout('runTimeoutMs', runTimeoutMs)
     this.#run = run
     this.#runTimeoutMs = runTimeoutMs
   }

@@ -2,10 +2,10 @@ import { BioError } from '@bio/errors'
 import { checkCount, checkDelay } from '../check.js'
 
 /** Refuses a time in which nothing could run, or that no timer can keep (`ERR_BIO_CONFIG`). */
-export function checkRunTimeout(runTimeoutMs: number | undefined): void {
-  if (runTimeoutMs === undefined) return
-  checkCount('Batcher', 'runTimeoutMs', runTimeoutMs)
-  checkDelay('Batcher', 'runTimeoutMs', runTimeoutMs)
+export function checkTimeout(name: string, ms: number | undefined): void {
+  if (ms === undefined) return
+  checkCount('Batcher', name, ms)
+  checkDelay('Batcher', name, ms)
 }
 
 export function runTimedOut(runTimeoutMs: number): BioError {
