@@ -16,7 +16,7 @@ export async function compare(texts: readonly string[]): Promise<Comparison> {
   const start = performance.now()
   for (const text of texts) await embed([text])
   const middle = performance.now()
-  await using batcher = new Batcher({ run: embed, maxBatchSize: 32, maxWaitMs: 5 })
+  await using batcher = new Batcher({ run: embed, maxBatchSize: 32 })
   const results = await Promise.allSettled(texts.map((text) => batcher.submit(text)))
   const end = performance.now()
   const answers = results.filter(({ status }) => status === 'fulfilled').length

@@ -108,3 +108,23 @@ test('bytes waiting are bounded, and given back', async () => {
   await vi.advanceTimersByTimeAsync(50)
   expect(await small).toBe(20)
 })
+
+test('at five times what it can do, it goes on doing nearly that, and keeps nearly every promise', async () => {
+  const { batcher } = await pacedBatcher() // 4 per 13 ms
+  const deadlineMs = 60
+  const codes: Record<string, number> = {}
+  const note = (code: string): void => void (codes[code] = (codes[code] ?? 0) + 1)
+  const seconds = 4
+  for (let ms = 0; ms < 1000 * seconds; ms += 13) {
+    for (let arrival = 0; arrival < 20; arrival++)
+      batcher.submit(1, { deadlineMs }).then(
+        () => note('ok'),
+        (error: { code: string }) => note(error.code),
+      )
+    await vi.advanceTimersByTimeAsync(13)
+  }
+  await vi.advanceTimersByTimeAsync(100)
+  const capacity = (4 / 0.013) * seconds
+  expect(codes['ok']).toBeGreaterThan(0.95 * capacity)
+  expect(codes['ERR_BIO_DEADLINE'] ?? 0).toBeLessThan(0.02 * codes['ok']!)
+})

@@ -70,22 +70,25 @@ export class Bucket<Input, Output> {
   }
 
   /**
-   * Takes the next batch out, no larger than lets all its members meet their deadlines. It is empty if the time of all who wait is over;
+   * Takes the next batch out. It is no larger than lets its members meet their deadlines, unless a full one waits: then those who would
+   * miss theirs in it give way instead, since smaller runs would make everybody later. It is empty if the time of all who wait is over;
    * they have then been told.
    */
   take(now: number): Ticket<Input, Output>[] {
     const batch: Ticket<Input, Output>[] = []
+    const fullMs = this.isFull ? this.model.predict(this.batchCost(0)) : 0
     let cost = 0
     let deadlineAt = Infinity
     for (let next = this.first(); next !== undefined; next = this.first()) {
-      if (now + this.model.predict(next.cost) > next.deadlineAt) {
+      if (now + Math.max(fullMs, this.model.predict(next.cost)) > next.deadlineAt) {
         this.#leaveLine(next)
         this.#late.add(next)
         continue
       }
       deadlineAt = Math.min(deadlineAt, next.deadlineAt)
       const fits = this.#fits(batch.length + 1, cost + next.cost)
-      if (!fits || (batch.length > 0 && now + this.model.predict(cost + next.cost) > deadlineAt)) break
+      const inTime = now + this.model.predict(cost + next.cost) <= deadlineAt
+      if (!fits || (batch.length > 0 && fullMs === 0 && !inTime)) break
       cost += next.cost
       this.#serve(next, batch)
     }
@@ -129,11 +132,12 @@ export class Bucket<Input, Output> {
     return this.model.msPerCost * cost + this.model.fixedMs * batches
   }
 
-  /** Cost of the batch that a request of this cost would run in, if it joined now. */
+  /** Cost of the batch that a request of this cost would run in, if it joined now; of 0 for none. */
   batchCost(joiningCost: number): number {
     const { maxBatchSize, maxBatchCost } = this.#limits
+    const count = this.#count + (joiningCost > 0 ? 1 : 0)
     const cost = this.#cost + joiningCost
-    return Math.min(cost, maxBatchCost, (cost / (this.#count + 1)) * maxBatchSize)
+    return Math.min(cost, maxBatchCost, (cost / Math.max(1, count)) * maxBatchSize)
   }
 
   /** Everyone who waits here. */
