@@ -15,7 +15,7 @@ export function readKept(path: string): string {
   }
   for (;;) {
     const length = readSync(descriptor, buffer, 0, buffer.length, 0)
-    if (length < buffer.length) return buffer.latin1Slice(0, length)
+    if (length < buffer.length) return buffer.toString('latin1', 0, length)
     buffer = Buffer.allocUnsafe(buffer.length * 2)
   }
 }
