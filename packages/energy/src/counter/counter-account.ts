@@ -19,13 +19,24 @@ const attempts = 3
 /** What a read of a counter gave, and when in seconds: joules, or why there are none. */
 export interface CounterSample {
   readonly value: number | string
+  /** When the read had ended. */
   readonly time: number
+  /** When it had begun; `time` by default. */
+  readonly since?: number
 }
 
 /** What a counter showed when. */
 export interface CounterValue {
   readonly value: number
   readonly time: number
+  readonly since: number
+}
+
+/** The reads that showed one value; `changed` is the energy counted when the next value was seen, which is more than any time before it. */
+interface Plateau {
+  /** Seconds: the last read that still showed the value before had begun then. */
+  readonly after: number
+  changed?: number
 }
 
 /** What an account has counted so far; a span is the difference of two. */
@@ -35,8 +46,11 @@ interface Totals {
   readonly wraps: number
   readonly samples: number
   readonly faults: number
-  /** How old the counter's value may be: its refresh, or longer when it was seen to stand still. */
-  readonly staleSeconds: number
+  /** What the counter has not shown yet of the energy used until now, at most. */
+  readonly hidden: number
+  /** The same without the refresh: since the last read began. */
+  readonly unread: number
+  readonly plateau: Plateau
 }
 
 /**
@@ -51,6 +65,7 @@ export class CounterAccount implements EnergyAccount {
   #last: CounterValue | undefined
   #movedAt = 0
   #moved = false
+  #plateau: Plateau = { after: -Infinity }
   #low = 0
   #high = 0
   #wraps = 0
@@ -76,38 +91,41 @@ export class CounterAccount implements EnergyAccount {
 
   sample(): void {
     const { read } = this.counter
-    if (read !== undefined) this.take({ value: readWithRetry(read), time: this.#now() })
+    if (read === undefined) return
+    const since = this.#now()
+    this.take({ value: readWithRetry(read), time: this.#now(), since })
   }
 
   /** Takes in a read; they come in the order in which they were made. */
-  take({ value, time }: CounterSample): void {
+  take({ value, time, since = time }: CounterSample): void {
     if (typeof value === 'string') {
       this.#failure = value
       return
     }
     this.#failure = undefined
     const last = this.#last
-    this.#last = { value, time }
+    this.#last = { value, time, since }
     this.#samples++
     if (last === undefined) this.#movedAt = time
     else if (value === last.value) this.#stand(time)
-    else this.#move(last, { value, time })
+    else this.#move(last, this.#last)
   }
 
   startSpan(): EnergySpan {
     this.sample()
     const failure = this.#failure
     const start = this.#now()
-    const atStart = this.#totals()
+    const atStart = this.#totals(start)
     return {
       read: (): Reading => {
         this.sample()
         const failureNow = this.#failure
-        const atEnd = this.#totals()
+        const end = this.#now()
+        const atEnd = this.#totals(end)
         const fields = {
           source: this.counter.source,
           domains: [this.counter.domain],
-          seconds: Math.max(0, this.#now() - start),
+          seconds: Math.max(0, end - start),
           samples: atEnd.samples - atStart.samples + 1,
           wraps: atEnd.wraps - atStart.wraps,
         }
@@ -121,15 +139,22 @@ export class CounterAccount implements EnergyAccount {
     }
   }
 
-  #totals(): Totals {
-    const staleSeconds = this.#last === undefined ? 0 : this.#last.time - this.#movedAt
+  #totals(now: number): Totals {
+    const { maxWatts, refreshSeconds } = this.counter
+    const { time, since } = this.#last ?? { time: now, since: now }
+    const stood = time - this.#movedAt
+    // A value is as old as the stated refresh, or, where it was seen to stand for longer, as that and the refresh before it; but never
+    // older than the last read that showed another.
+    const age = now - since + refreshSeconds + (stood > refreshSeconds ? stood : 0)
     return {
       low: this.#low,
       high: this.#high,
       wraps: this.#wraps,
       samples: this.#samples,
       faults: this.#faults,
-      staleSeconds: Math.max(staleSeconds, this.counter.refreshSeconds),
+      hidden: maxWatts * Math.max(0, Math.min(age, now - this.#plateau.after)),
+      unread: maxWatts * Math.max(0, now - since),
+      plateau: this.#plateau,
     }
   }
 
@@ -142,14 +167,19 @@ export class CounterAccount implements EnergyAccount {
     const low = atEnd.low - atStart.low
     const high = atEnd.high - atStart.high
     const coarse = unit * (2 + fields.wraps)
+    // A counter is stale when it is read: the start may hold back energy of the time before, but no more than the counter had shown when
+    // it next changed; the end may hold back energy of the time within, but no more than that time allows.
+    const { changed } = atStart.plateau
+    const sinceChange = changed === undefined ? 0 : atEnd.low - changed - atStart.unread
+    const least = Math.max(0, low - atStart.hidden, sinceChange) - coarse
+    const most = Math.min(high + atEnd.hidden + coarse, maxWatts * fields.seconds)
+    const bounds = { low: Math.max(0, Math.min(least, most)), high: most }
     // Reads too far apart to count the wraps between them: every count that is possible lies within the bounds.
     const counted = high - low < unit
     return createReading({
       ...fields,
-      joules: (low + high) / 2,
-      // A counter is stale when it is read: the start may hold back energy of the time before, the end of the time within.
-      low: Math.max(0, low - maxWatts * atStart.staleSeconds - coarse),
-      high: high + maxWatts * atEnd.staleSeconds + coarse,
+      ...bounds,
+      joules: Math.min(Math.max((low + high) / 2, bounds.low), bounds.high),
       method: counted ? 'measured' : 'estimated',
       reasons: counted ? [] : [`${domain}: too long between two samples to count the wraps of the counter`],
     })
@@ -164,11 +194,14 @@ export class CounterAccount implements EnergyAccount {
   #move(from: CounterValue, to: CounterValue): void {
     this.#movedAt = to.time
     this.#moved = true
+    const plateau = this.#plateau
+    this.#plateau = { after: from.since }
     const step = counterStep(from.value, to.value, to.time - from.time, this.counter)
     if ('fault' in step) return this.#fault(step.fault)
     this.#low += step.low
     this.#high += step.high
     this.#wraps += step.wraps
+    plateau.changed = this.#low
   }
 
   #fault(reason: string): void {
