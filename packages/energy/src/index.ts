@@ -21,6 +21,30 @@ export {
 } from './cost/sensitivity.js'
 export { costPerMillionTokens, type TokenCostOptions } from './cost/token-cost.js'
 export type { UnitCost, UnitCostOptions } from './cost/unit-cost.js'
+export { boampsReport, type BoampsOptions } from './documents/boamps.js'
+export { cycloneDxDocument } from './documents/cyclonedx.js'
+export type { JsonObject } from './documents/figures.js'
+export { huggingFaceCard } from './documents/hugging-face.js'
+export {
+  modelDocumentationForm,
+  type FormItem,
+  type ModelDocumentationForm,
+} from './documents/model-documentation-form.js'
+export {
+  createRunRecord,
+  formatRunRecord,
+  parseRunRecord,
+  type RunFields,
+  type RunPhase,
+  type RunRecord,
+  type Stage,
+} from './documents/run-record.js'
+export {
+  softwareCarbonIntensity,
+  type SoftwareCarbonIntensity,
+  type SoftwareCarbonIntensityOptions,
+} from './documents/software-carbon-intensity.js'
+export { spdxDocument, type SpdxOptions } from './documents/spdx.js'
 export { cpuEstimateSource, type CpuEstimateOptions } from './estimate/estimate-source.js'
 export type { BudgetOptions, EnergyBudget } from './meter/energy-budget.js'
 export { EnergyMeter, type EnergyMeterOptions } from './meter/energy-meter.js'

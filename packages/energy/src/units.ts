@@ -31,19 +31,3 @@ export function toMegawattHours(joules: number): number {
 export function fromMegawattHours(megawattHours: number): number {
   return Number((megawattHours * joulesPerMegawattHour).toPrecision(15))
 }
-
-/**
- * `value · 10^places` as a decimal number without exponent, exactly: joules to megajoules for formats that count in decimals.
- * The digits are those of JavaScript's shortest text of the number.
- */
-export function shiftDecimal(value: number, places: number): string {
-  const [mantissa = '0', exponent = '0'] = value.toExponential().split('e')
-  const sign = mantissa.startsWith('-') ? '-' : ''
-  const digits = mantissa.replace('-', '').replace('.', '')
-  const point = Number(exponent) + 1 + places // digits before the point
-  const text =
-    point <= 0
-      ? `0.${'0'.repeat(-point)}${digits}`
-      : `${digits.slice(0, point).padEnd(point, '0')}.${digits.slice(point)}`
-  return sign + text.replace(/\.?0*$/, '')
-}
