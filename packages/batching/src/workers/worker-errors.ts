@@ -1,4 +1,5 @@
 import { BioError } from '@bio/errors'
+import { describe } from '../check.js'
 
 export function startError(module: string, received: string, cause?: unknown): BioError {
   return new BioError('ERR_BIO_WORKER_START', {
@@ -45,5 +46,5 @@ export function dataError(cause: unknown): BioError {
 }
 
 export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown)
+  return thrown instanceof Error ? thrown.message : describe(thrown)
 }

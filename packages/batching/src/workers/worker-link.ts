@@ -2,6 +2,7 @@ import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { serialize } from 'node:v8'
 import { Worker } from 'node:worker_threads'
+import { describe } from '../check.js'
 import { ownCopy, toPost } from './crossing.js'
 import type { FromWorker, ToWorker } from './messages.js'
 
@@ -47,7 +48,7 @@ function openThread(onMessage: (message: FromWorker) => void): WorkerLink {
   const ended = new Promise<WorkerEnd>((resolve) => {
     worker.once('exit', (code) =>
       resolve(
-        cause === undefined ? { how: `exit code ${code}` } : { how: `an uncaught ${String(cause)}`, cause },
+        cause === undefined ? { how: `exit code ${code}` } : { how: `an uncaught ${nameOf(cause)}`, cause },
       ),
     )
   })
@@ -108,4 +109,8 @@ function withOwnOutputs(message: FromWorker): FromWorker {
 /** A program given on the command line (`node --input-type=module -e …`) runs under flags with which no file can start. */
 function flags(): { readonly execArgv?: string[] } {
   return process.execArgv.some((flag) => flag.startsWith('--input-type')) ? { execArgv: [] } : {}
+}
+
+function nameOf(thrown: unknown): string {
+  return thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : describe(thrown)
 }
