@@ -75,6 +75,37 @@ test('over 200 random splits the promise is broken in no more than 5 %, and some
   }
 })
 
+test('where every candidate loses just too much, one is accepted in 5 % of the draws and no more', () => {
+  const [stages, rows, draws] = [11, 845, 1000]
+  const promise = {
+    candidates: Array.from({ length: stages - 1 }, (_, i) => 1 - i / 20),
+    epsilon: 0.02,
+    delta: 0.05,
+  }
+  // Ten lost of 845 are just accepted: the level that exact tests reach is nearly the 5 % allowed.
+  expect(binomialAtMost(10, rows, promise.epsilon)).toBeGreaterThan(0.049)
+  const next = numbers(11)
+  let broken = 0
+  for (let draw = 0; draw < draws; draw++) {
+    // Candidate i lets every row leave at head stages − 2 − i, each wrong in a share ε of the rows, apart from the others.
+    const trace: ExitTrace = {
+      confidence: Array.from({ length: stages }, (_, k) =>
+        new Float64Array(rows).fill(1 - (stages - 2 - k) / 20),
+      ),
+      right: Array.from({ length: stages }, (_, k) =>
+        Uint8Array.from({ length: rows }, () => Number(k === stages - 1 || next() >= promise.epsilon)),
+      ),
+    }
+    try {
+      chooseThreshold(trace, promise)
+      broken++
+    } catch {}
+  }
+  // 1,000 draws of 5 %: 72 or more would be seen in 0.2 % of the runs, 30 or fewer in 0.1 %.
+  expect(broken).toBeGreaterThan(30)
+  expect(broken).toBeLessThan(72)
+})
+
 test('too few rows are refused with how many it takes', () => {
   const trace = population(50, numbers(1))
   const promise = { candidates: [0.9], epsilon: 0.05, delta: 0.05 }
