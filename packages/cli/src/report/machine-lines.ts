@@ -18,8 +18,22 @@ export function machineLines(machine: MachineFigures): string[] {
       const why = reasons.length === 0 ? '' : `: ${reasons.join('; ')}`
       return [
         `  energy      ${name} (${component}): ${state}${why}`,
-        ...(cure === undefined ? [] : [`              → ${cure}`]),
+        ...(cure === undefined ? [] : [`              → ${cure.replaceAll('\n', '\n                ')}`]),
       ]
     }),
+    `  joules      ${verdict(machine)}`,
   ]
+}
+
+/** What every joule on this machine will be. */
+function verdict({ energySources }: MachineFigures): string {
+  const used = energySources.filter((source) => source.used)
+  if (used.length === 0) return 'unknown: no source can be used'
+  const guessed = used.filter(({ method }) => method === 'estimated')
+  const measured = used.filter(({ method }) => method !== 'estimated')
+  const name = (sources: typeof used): string => sources.map(({ component }) => component).join(' and ')
+  if (guessed.length === 0) return `measured (${name(measured)})`
+  const part =
+    measured.length === 0 ? '' : `: the ${name(guessed)} is, though the ${name(measured)} is measured`
+  return `estimated, within a band${part}`
 }
