@@ -55,7 +55,7 @@ export class Admission<Input, Output> {
   /** Milliseconds until the batch of this request would start, by the pace so far and its tenant's fair share. */
   #waitMs({ bucket, tenant, cost }: TicketFields<Input, Output>): number {
     const { tenants } = this.#room
-    let backlogMs = bucket.backlogMs(cost) - (bucket.count === 0 ? 0 : bucket.backlogMs(0))
+    let backlogMs = bucket.backlogMs(cost) - bucket.backlogMs(0)
     let backlogCost = cost
     for (const occupied of this.#room.occupied()) {
       backlogMs += occupied.backlogMs(0)

@@ -6,6 +6,8 @@ export class Attempt<Input, Output> {
   readonly tickets: readonly Ticket<Input, Output>[]
   readonly cost: number
   readonly startedAt: number = performance.now()
+  /** Milliseconds from arrival to now, summed over its requests. */
+  readonly queueMs: number
   readonly #abort: SharedAbort
   #ended = false
 
@@ -13,9 +15,11 @@ export class Attempt<Input, Output> {
     this.tickets = tickets
     this.#abort = new SharedAbort(tickets.length)
     this.cost = 0
+    this.queueMs = 0
     for (const ticket of tickets) {
       ticket.attempt = this
       this.cost += ticket.cost
+      this.queueMs += this.startedAt - ticket.arrivedAt
     }
   }
 

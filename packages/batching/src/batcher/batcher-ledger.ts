@@ -21,10 +21,10 @@ export class BatcherLedger {
   #runMs = 0
 
   /** A batch left the queue. */
-  dispatched({ tickets }: Attempt<unknown, unknown>, now: number): void {
+  dispatched({ tickets, queueMs }: Attempt<unknown, unknown>): void {
     this.#batches += 1
     this.#items += tickets.length
-    for (const { arrivedAt } of tickets) this.#queueMs += now - arrivedAt
+    this.#queueMs += queueMs
   }
 
   /** A call of `run` returned. */

@@ -1,5 +1,6 @@
 import { checkDelay, invalid } from '../check.js'
 import { Drain, type DrainOptions } from '../drain.js'
+import { observe, type Telemetry } from '../telemetry/observe.js'
 import { Admission } from './admission.js'
 import { Attempt } from './attempt.js'
 import { BatchRuns } from './batch-runs.js'
@@ -39,6 +40,7 @@ export class Batcher<Input, Output> implements AsyncDisposable {
   readonly #running: Set<Attempt<Input, Output>> = new Set()
   readonly #ledger: BatcherLedger = new BatcherLedger()
   readonly #drain: Drain = new Drain('Batcher', () => this.#room.count === 0 && this.#running.size === 0)
+  readonly #telemetry: Telemetry
   readonly #close: () => Promise<void>
   /** Whether it will look at what waits when this turn of the event loop ends. */
   #wakes = false
@@ -48,6 +50,7 @@ export class Batcher<Input, Output> implements AsyncDisposable {
   constructor(options: BatcherOptions<Input, Output>) {
     const { runner, ...resolved } = resolveOptions(options)
     this.#options = resolved
+    this.#telemetry = observe({ name: resolved.name, source: this })
     this.#close = () => runner.close()
     this.#room = new WaitingRoom(resolved)
     this.#admission = new Admission(this.#room, resolved, this.#running)
@@ -178,18 +181,19 @@ export class Batcher<Input, Output> implements AsyncDisposable {
   }
 
   #start(bucket: Bucket<Input, Output>): void {
-    const now = performance.now()
-    const tickets = this.#room.take(bucket, now)
+    const tickets = this.#room.take(bucket, performance.now())
     if (tickets.length === 0) return
     const attempt = new Attempt(tickets)
     this.#running.add(attempt)
-    this.#ledger.dispatched(attempt, now)
+    this.#ledger.dispatched(attempt)
     void this.#run(attempt)
   }
 
   async #run(attempt: Attempt<Input, Output>): Promise<void> {
     await this.#runs.run(attempt)
     this.#running.delete(attempt)
+    const { startedAt, queueMs, tickets } = attempt
+    this.#telemetry.ran({ items: tickets.length, queueMs, runMs: performance.now() - startedAt })
     for (let full = this.#nextFull(); full !== undefined && this.#isFree; full = this.#nextFull())
       this.#start(full)
     if (this.#isFree && this.#room.count > 0) {
