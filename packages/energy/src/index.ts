@@ -46,6 +46,21 @@ export {
 } from './documents/software-carbon-intensity.js'
 export { spdxDocument, type SpdxOptions } from './documents/spdx.js'
 export { cpuEstimateSource, type CpuEstimateOptions } from './estimate/estimate-source.js'
+export {
+  ActionInformation,
+  type Action,
+  type ActionBits,
+  type ActionReport,
+  type ActionReportOptions,
+  type ActionStream,
+} from './information/action-information.js'
+export { entropyBits, surprisalBits } from './information/entropy.js'
+export {
+  learningCost,
+  type BitCost,
+  type LearningCostOptions,
+  type LearningProtocol,
+} from './information/learning-cost.js'
 export type { BudgetOptions, EnergyBudget } from './meter/energy-budget.js'
 export { EnergyMeter, type EnergyMeterOptions } from './meter/energy-meter.js'
 export type { EnergyWindow } from './meter/energy-window.js'
@@ -69,6 +84,13 @@ export {
   subtractReadings,
 } from './reading/arithmetic.js'
 export { formatReading } from './reading/format-reading.js'
+export {
+  calibrateIdle,
+  subtractIdle,
+  type CalibrateIdleOptions,
+  type IdleBaseline,
+  type IdleMeter,
+} from './reading/idle-baseline.js'
 export {
   createReading,
   unavailableReading,

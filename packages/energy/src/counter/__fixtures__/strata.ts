@@ -15,12 +15,18 @@ interface Stratum {
   readonly wraps: number
 }
 
-export const strata = (Object.keys(sensors) as (keyof typeof sensors)[]).flatMap((sensor) =>
+/** A sensor and a shape of signal. */
+interface StratumName {
+  readonly sensor: keyof typeof sensors
+  readonly shape: (typeof signalShapes)[number]
+}
+
+export const strata: readonly StratumName[] = (Object.keys(sensors) as (keyof typeof sensors)[]).flatMap((sensor) =>
   signalShapes.map((shape) => ({ sensor, shape })),
 )
 
 /** Runs `count` traces of a stratum and holds them to what is promised: the truth within in 95 of 100, median width at most twice the least. */
-export function expectStratum({ sensor, shape }: (typeof strata)[number], count: number): Stratum {
+export function expectStratum({ sensor, shape }: StratumName, count: number): Stratum {
   const traces = Array.from({ length: count }, (_, index) => {
     const { reading, truth, least } = randomTrace(sensor, shape, 7919 * index + 13)
     if (reading.joules === null) throw new Error(reading.reasons.join())
