@@ -35,7 +35,7 @@ export function page(found: Experiment): string {
 <p>${exits.map((exit, k) => `<b class="exit-${k}">after ${exit} layers</b>`).join(', ')}.</p>
 <figure>${exitBars(found)}</figure>
 ${exits.map((exit, k) => pictures(test, calibrated.exits, { exit, k })).join('')}
-<p class="foot">${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, Node ${process.versions.node}; trained in ${trainSeconds.toFixed(0)} s on ${settings.counts[0]} digits of MNIST's test file, tested on ${test.size} others; times are medians and bests of ${settings.repetitions.ways} passes in turns (curves: ${settings.repetitions.curves}).</p>
+<p class="foot">${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, Node ${process.versions.node}; trained in ${trainSeconds.toFixed(0)} s on ${settings.counts[0]} digits of MNIST's test file, tested on ${test.size} others; times are of ${settings.repetitions.ways} passes in turns (${settings.repetitions.curves} for the curves).</p>
 </main>
 </body>
 </html>
@@ -52,11 +52,11 @@ function pictures(test: Digits, exits: Int32Array, { exit, k }: { exit: number; 
 const style = `
 :root { color-scheme: light dark; --ink: light-dark(#1d2528, #e4eaea); --soft: light-dark(#5d6b70, #9babaf); --line: light-dark(#dfe5e6, #344044); --paper: light-dark(#fbfcfb, #15191b); --sample: light-dark(#1f7a5c, #4fc79b); --mean: light-dark(#c2571a, #f08c4a); --full: light-dark(#3b5fa8, #86a8ee) }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, sans-serif }
-main { max-width: 52rem; margin: 0 auto; padding: 3rem 1.5rem 4rem }
+main { max-width: 56rem; margin: 0 auto; padding: 3rem 1.5rem 4rem }
 h1 { font-size: 2rem; margin: 0 0 .5rem } h2 { font-size: 1.25rem; margin: 2.5rem 0 .25rem }
 .lead { font-size: 1.1rem; color: var(--soft) } .foot { color: var(--soft); font-size: .9rem; margin-top: 2.5rem }
-table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; display: block; overflow-x: auto }
-th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap } th:first-child, td:first-child { text-align: left; padding-left: 0 }
+table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; display: block; overflow-x: auto }
+th, td { padding: .35rem .5rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap } th:first-child, td:first-child { text-align: left; padding-left: 0 }
 th { color: var(--soft); font-weight: 600 }
 figure { margin: .5rem 0 } svg { width: 100%; height: auto; font: 13px system-ui, sans-serif } svg text { fill: var(--ink) }
 .middle { text-anchor: middle } .end { text-anchor: end } .strong { font-weight: 600 } text.inside { fill: #fff }
