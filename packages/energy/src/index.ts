@@ -102,5 +102,6 @@ export {
   type ReadingFields,
   type UnknownReading,
 } from './reading/reading.js'
+export type { CounterFeed, CounterRow } from './sampler/counter-feed.js'
 export type { Clock, EnergyAccount, EnergySource, EnergySpan, SourceOpening, SourceStatus } from './source.js'
 export { fromKilowattHours, fromMegawattHours, toKilowattHours, toMegawattHours } from './units.js'

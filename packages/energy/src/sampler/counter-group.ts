@@ -8,6 +8,8 @@ const attempts = 3
 export class CounterGroup {
   readonly #feed: CounterFeed
   readonly #takers: readonly ((sample: CounterSample) => void)[]
+  /** Counters that have given a number: what some GPUs never do is not tried again each time. */
+  readonly #worked = new Set<number>()
 
   constructor(feed: CounterFeed, takers: readonly ((sample: CounterSample) => void)[]) {
     this.#feed = feed
@@ -22,7 +24,8 @@ export class CounterGroup {
         failed = false
         this.#takers.forEach((take, index) => {
           const value = values[index] ?? 'the counter was not read'
-          failed ||= typeof value === 'string'
+          if (typeof value === 'number') this.#worked.add(index)
+          else failed ||= this.#worked.has(index)
           take({ value, time, since })
         })
       }

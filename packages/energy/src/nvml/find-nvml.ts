@@ -1,4 +1,6 @@
 import { existsSync } from 'node:fs'
+import { describeError } from '../check.js'
+import { findNativeCounters } from '../sampler/native-sampler.js'
 import type { NvmlLike } from './nvml-like.js'
 
 /** What was found: the library, or why there is none. */
@@ -17,26 +19,17 @@ export async function findNvml(): Promise<NvmlSearch> {
   if (process.platform !== 'linux' && process.platform !== 'win32') {
     return { reason: `NVIDIA has no driver for ${process.platform}`, present: false }
   }
-  let kernels: object
-  try {
-    kernels = await import('@bio/kernels')
-  } catch {
+  const counters = await findNativeCounters()
+  if (counters === undefined) {
     return {
       reason: 'an NVIDIA driver is here, but not the package that reads its library',
       cure: 'Install @bio/kernels.',
-      present: process.platform === 'linux',
+      present: true,
     }
   }
-  if ('openNvml' in kernels && typeof kernels.openNvml === 'function') {
-    try {
-      return { nvml: (kernels.openNvml as () => NvmlLike)() }
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      return { reason, present: process.platform === 'linux' }
-    }
-  }
-  return {
-    reason: 'the installed @bio/kernels does not read NVML',
-    present: process.platform === 'linux',
+  try {
+    return { nvml: counters.openNvml() }
+  } catch (error) {
+    return { reason: describeError(error), present: true }
   }
 }
