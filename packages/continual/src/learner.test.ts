@@ -1,7 +1,8 @@
-import { Rng, SGD, type Tensor } from '@bio/tensor'
+import { crossEntropy, noGrad, Rng, SGD, type Tensor } from '@bio/tensor'
 import { expect, test } from 'vitest'
 import { Mlp } from './__fixtures__/mlp.js'
 import { clusters } from './__fixtures__/problems.js'
+import { batchOf } from './data/dataset.js'
 import { splitTasks } from './data/tasks.js'
 import { Learner, type LearnerOptions, type Meter } from './learner.js'
 import { replay } from './strategies/replay.js'
@@ -84,6 +85,31 @@ test('joules are those of the meter, and unknown for the whole if one task has n
   expect((await make({ meter }).run(tasks)).learningCost.joules).toBe(7)
   readings.push(3, null)
   expect((await make({ meter }).run(tasks)).learningCost.joules).toBeNull()
+})
+
+test('with a meter the readings are kept whole, and the loss on what is held out is taken before and after', async () => {
+  const reading = { joules: 3, method: 'estimated' as const }
+  const model = new Mlp([8, 16, 4], new Rng(1))
+  const learner = new Learner(model, new SGD(model.parameters(), { lr: 0.1 }), [], {
+    batchSize: 10,
+    epochs: 2,
+    meter: { begin: () => ({ end: () => reading }) },
+  })
+  // Σ over the test items, from the definition: −ln softmax at the label.
+  const nats = (): number =>
+    noGrad(() =>
+      tasks.reduce((sum, { test: held }) => {
+        const { x, y, size } = batchOf(held, [...Array(held.size).keys()])
+        return sum + crossEntropy(model.forward(x), y).item() * size
+      }, 0),
+    )
+  const before = nats()
+  const result = await learner.run(tasks)
+  expect(result.nats!.before).toBeCloseTo(before, 3)
+  expect(result.nats!.after).toBeCloseTo(nats(), 3)
+  expect(result.nats!.after).toBeLessThan(before)
+  expect(result.costs.map(({ energy }) => energy?.method)).toEqual(['estimated', 'estimated'])
+  expect((await make().run(tasks)).nats).toBeNull()
 })
 
 test('remembering a task shows it to the strategies and leaves the model as it is', async () => {

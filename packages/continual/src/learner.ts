@@ -2,12 +2,12 @@ import { BioError } from '@bio/errors'
 import { crossEntropy, noGrad, Rng, scope, type Module, type Optimizer, type Tensor } from '@bio/tensor'
 import { batchOf, type Batch } from './data/dataset.js'
 import type { Task } from './data/tasks.js'
-import { LearningResult, type LearningCost } from './result.js'
+import { LearningResult, type EnergyReading, type LearningCost } from './result.js'
 import type { Strategy, StrategyContext } from './strategies/strategy.js'
 
 /** Measures joules: `EnergyMeter` of `@bio/energy` is one. */
-export interface Meter {
-  begin(label: string): { end(): { readonly joules: number | null } }
+export interface Meter<Energy extends EnergyReading = EnergyReading> {
+  begin(label: string): { end(): Energy }
 }
 
 /** A model whose forward pass gives class scores. */
@@ -15,7 +15,7 @@ interface Classifier {
   forward(x: Tensor): Tensor
 }
 
-export interface LearnerOptions<Model extends Module> {
+export interface LearnerOptions<Model extends Module, Energy extends EnergyReading = EnergyReading> {
   readonly batchSize: number
   /** Passes over each task. */
   readonly epochs: number
@@ -25,7 +25,8 @@ export interface LearnerOptions<Model extends Module> {
   readonly score?: (model: Model, batch: Batch) => number
   /** Stops each task after so many steps, whatever `epochs` says. */
   readonly maxSteps?: number
-  readonly meter?: Meter
+  /** With one, `run` also takes the loss on what is held out, so that joules can be set against bits. */
+  readonly meter?: Meter<Energy>
   /** Order of items. Default `new Rng(0)`. */
   readonly rng?: Rng
 }
@@ -48,11 +49,11 @@ export interface RunOptions {
  * Throws ERR_BIO_DIVERGED, naming task and step, as soon as a loss is not a number; an aborted signal's reason between two steps. The model
  * then is as its last whole step left it.
  */
-export class Learner<Model extends Module> {
+export class Learner<Model extends Module, Energy extends EnergyReading = EnergyReading> {
   readonly model: Model
   readonly #optimizer: Optimizer
   readonly #strategies: readonly Strategy[]
-  readonly #options: LearnerOptions<Model>
+  readonly #options: LearnerOptions<Model, Energy>
   readonly #order: Rng
   /** The strategies' own: what they draw does not change the order of the items. */
   readonly #rng: Rng
@@ -62,7 +63,7 @@ export class Learner<Model extends Module> {
     model: Model,
     optimizer: Optimizer,
     strategies: readonly Strategy[],
-    options: LearnerOptions<Model>,
+    options: LearnerOptions<Model, Energy>,
   ) {
     for (const name of ['batchSize', 'epochs'] as const) {
       if (Number.isSafeInteger(options[name]) && options[name] > 0) continue
@@ -82,25 +83,28 @@ export class Learner<Model extends Module> {
   }
 
   /** Learns all tasks in order; before and after each, every task is evaluated. */
-  async run(tasks: readonly Task[], options: RunOptions = {}): Promise<LearningResult> {
+  async run(tasks: readonly Task[], options: RunOptions = {}): Promise<LearningResult<Energy>> {
     const accuracy = [tasks.map((task) => this.evaluate(task))]
-    const costs: LearningCost[] = []
+    const before = this.#heldOutNats(tasks)
+    const costs: LearningCost<Energy>[] = []
     for (const task of tasks) {
       costs.push(await this.learn(task, options))
       accuracy.push(tasks.map((each) => this.evaluate(each)))
     }
-    return new LearningResult({ names: tasks.map(({ name }) => name), accuracy, costs })
+    const after = this.#heldOutNats(tasks)
+    const nats = before === null || after === null ? null : { before, after }
+    return new LearningResult({ names: tasks.map(({ name }) => name), accuracy, costs, nats })
   }
 
   /** Learns one task. */
-  async learn(task: Task, { signal, onProgress }: RunOptions = {}): Promise<LearningCost> {
+  async learn(task: Task, { signal, onProgress }: RunOptions = {}): Promise<LearningCost<Energy>> {
     const { batchSize, epochs, maxSteps = Infinity, meter } = this.#options
     const perEpoch = Math.ceil(task.train.size / batchSize)
     const steps = Math.min(maxSteps, epochs * perEpoch)
     const window = meter?.begin(`learn ${task.name}`)
     const start = performance.now()
     let samples = 0
-    let joules: number | null = null
+    let energy: Energy | null = null
     let order: Int32Array = new Int32Array(0)
     this.model.train()
     try {
@@ -121,9 +125,15 @@ export class Learner<Model extends Module> {
       for (const strategy of this.#strategies) strategy.afterTask?.(task, context)
     } finally {
       this.model.eval()
-      joules = window?.end().joules ?? null
+      energy = window?.end() ?? null
     }
-    return { seconds: (performance.now() - start) / 1000, samples, steps, joules }
+    return {
+      seconds: (performance.now() - start) / 1000,
+      samples,
+      steps,
+      joules: energy?.joules ?? null,
+      energy,
+    }
   }
 
   /** Counts a task as learnt before: strategies see its items and its end, the model stays as it is. */
@@ -140,14 +150,26 @@ export class Learner<Model extends Module> {
 
   /** Mean score on the task's test items. */
   evaluate(task: Task): number {
-    const { score = rightAnswers, batchSize } = this.#options
-    const size = Math.max(batchSize, 64)
+    const { score = rightAnswers } = this.#options
+    return this.#sumOfTest(task, (batch) => score(this.model, batch)) / task.test.size
+  }
+
+  /** Σ loss over all tasks' test items; null without a meter to set it against. */
+  #heldOutNats(tasks: readonly Task[]): number | null {
+    if (this.#options.meter === undefined) return null
+    const ofTask = (task: Task): number =>
+      this.#sumOfTest(task, (batch) => this.#loss(this.model, batch).item() * batch.size)
+    return tasks.reduce((sum, task) => sum + ofTask(task), 0)
+  }
+
+  #sumOfTest({ test }: Task, measure: (batch: Batch) => number): number {
+    const size = Math.max(this.#options.batchSize, 64)
     let total = 0
-    for (let from = 0; from < task.test.size; from += size) {
-      const items = Array.from({ length: Math.min(size, task.test.size - from) }, (_, index) => from + index)
-      total += noGrad(() => scope(() => score(this.model, batchOf(task.test, items))))
+    for (let from = 0; from < test.size; from += size) {
+      const items = Array.from({ length: Math.min(size, test.size - from) }, (_, index) => from + index)
+      total += noGrad(() => scope(() => measure(batchOf(test, items))))
     }
-    return total / task.test.size
+    return total
   }
 
   #step(fresh: Batch, { task, step }: { task: Task; step: number }): { loss: number; size: number } {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { LearningResult, type LearningCost } from './result.js'
 
-const cost: LearningCost = { seconds: 2, samples: 10, steps: 5, joules: 4 }
+const cost: LearningCost = { seconds: 2, samples: 10, steps: 5, joules: 4, energy: { joules: 4 } }
 const costs = [cost, cost, cost]
 const accuracy = [
   [0.1, 0.2, 0.3], // before anything

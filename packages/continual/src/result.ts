@@ -1,7 +1,12 @@
 import { BioError } from '@bio/errors'
 
-/** What learning cost. */
-export interface LearningCost {
+/** What a meter says: its own record, kept whole. */
+export interface EnergyReading {
+  readonly joules: number | null
+}
+
+/** What learning all tasks cost. */
+export interface TotalCost {
   readonly seconds: number
   /** Items that went through the model in training, replayed ones included. */
   readonly samples: number
@@ -10,23 +15,41 @@ export interface LearningCost {
   readonly joules: number | null
 }
 
+/** What learning one task cost. */
+export interface LearningCost<Energy extends EnergyReading = EnergyReading> extends TotalCost {
+  /** The meter's reading, with whatever it knows beside the joules; null without a meter. */
+  readonly energy: Energy | null
+}
+
+/** Σ loss on all tasks' test items, in nats where the loss is a cross-entropy. */
+export interface HeldOutNats {
+  readonly before: number
+  readonly after: number
+}
+
 /**
  * How well each task is known after each: scores R[i][j] on task j after learning i tasks; row 0 is before the first. Higher is better.
  *
  * With T tasks: average accuracy = mean_j R[T][j]; backward transfer = mean_{j<T} (R[T][j] − R[j][j]); forgetting = mean_{j<T}
  * (max_{j≤i≤T} R[i][j] − R[T][j]); forward transfer = mean_{j>1} (R[j−1][j] − R[0][j]). Lopez-Paz and Ranzato 2017; Chaudhry et al. 2018.
  */
-export class LearningResult {
+export class LearningResult<Energy extends EnergyReading = EnergyReading> {
   readonly names: readonly string[]
   readonly accuracy: readonly (readonly number[])[]
-  readonly costs: readonly LearningCost[]
+  readonly costs: readonly LearningCost<Energy>[]
+  /**
+   * Before the first task and after the last, so what was forgotten is in it: (before − after) / ln 2 bits were learnt. Null without a meter.
+   * `learningCost` of `@bio/energy` makes joules per bit of it.
+   */
+  readonly nats: HeldOutNats | null
 
   constructor(options: {
     names: readonly string[]
     accuracy: readonly (readonly number[])[]
-    costs: readonly LearningCost[]
+    costs: readonly LearningCost<Energy>[]
+    nats?: HeldOutNats | null
   }) {
-    const { names, accuracy, costs } = options
+    const { names, accuracy, costs, nats = null } = options
     if (accuracy.length !== names.length + 1 || accuracy.some((row) => row.length !== names.length)) {
       throw new BioError('ERR_BIO_SHAPE', {
         operation: 'LearningResult',
@@ -37,6 +60,7 @@ export class LearningResult {
     this.names = names
     this.accuracy = accuracy
     this.costs = costs
+    this.nats = nats
   }
 
   get averageAccuracy(): number {
@@ -66,13 +90,16 @@ export class LearningResult {
   }
 
   /** All tasks together; joules are null if any task's are. */
-  get learningCost(): LearningCost {
-    return this.costs.reduce((all, cost) => ({
-      seconds: all.seconds + cost.seconds,
-      samples: all.samples + cost.samples,
-      steps: all.steps + cost.steps,
-      joules: all.joules === null || cost.joules === null ? null : all.joules + cost.joules,
-    }))
+  get learningCost(): TotalCost {
+    return this.costs.reduce<TotalCost>(
+      (all, cost) => ({
+        seconds: all.seconds + cost.seconds,
+        samples: all.samples + cost.samples,
+        steps: all.steps + cost.steps,
+        joules: all.joules === null || cost.joules === null ? null : all.joules + cost.joules,
+      }),
+      { seconds: 0, samples: 0, steps: 0, joules: 0 },
+    )
   }
 
   /** The matrix as a table, scores with three decimals. */
