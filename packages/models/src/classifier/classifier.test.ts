@@ -191,6 +191,14 @@ test.each([
   expect(() => model.forward(x, options)).toThrow(refusal)
 })
 
+test('ids are no features', () => {
+  const ids = fromData(new Int32Array(30), [2, 3, 5])
+  for (const lengths of [undefined, [1, 3]])
+    expect(() => model.embed(ids, lengths === undefined ? {} : { lengths })).toThrow(
+      expect.objectContaining({ code: 'ERR_BIO_DTYPE' }) as Error,
+    )
+})
+
 test('stages and rows that are not there are refused', () => {
   const state = model.embed(randn([2, 3, 5], { rng: new Rng(8) }))
   const refusal = expect.objectContaining({ code: 'ERR_BIO_INDEX' }) as Error

@@ -14,7 +14,7 @@ import { gatherSequences, withoutPadding, type ClassifierState } from './classif
  * nothing, and a row has the same bits whatever rows and padding are around it. Padding is dropped where it comes in, so that nothing
  * attends to it, pools it or computes it.
  *
- * Errors: ERR_BIO_CONFIG (config), ERR_BIO_SHAPE (x, lengths), ERR_BIO_INDEX (no such stage or row).
+ * Errors: ERR_BIO_CONFIG (config), ERR_BIO_SHAPE (x, lengths), ERR_BIO_DTYPE (x), ERR_BIO_INDEX (no such stage or row).
  *
  * @example
  * ```ts
