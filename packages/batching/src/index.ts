@@ -27,6 +27,11 @@ export { QueueFullError } from './queue-full-error.js'
 export type { RunFunction } from './runner/function-runner.js'
 export type { BatchOutputs, RunContext } from './runner/runner.js'
 export type { CachedSequence, SequenceCache, StepEngine, StepItem } from './step-scheduler/contract.js'
-export type { Generation, GenerationRequest, GenerationResult } from './step-scheduler/generation.js'
+export type {
+  Generation,
+  GenerationRequest,
+  GenerationResult,
+  SampleRequest,
+} from './step-scheduler/generation.js'
 export type { SchedulerStats } from './step-scheduler/scheduler-stats.js'
 export { StepScheduler, type StepSchedulerOptions } from './step-scheduler/step-scheduler.js'

@@ -10,11 +10,16 @@ export interface SequenceCache<Sequence extends CachedSequence> {
    * `tokens.length − 1` of them, since the last must be computed to sample after it.
    */
   open(tokens: Int32Array, options: { readonly scope?: string }): Sequence
+  /**
+   * A sequence that begins with the first `length` committed tokens of an open one, those of a partly filled block included; or with
+   * fewer, as its `cachedTokens` says. Without it requests share whole blocks only.
+   */
+  fork?(sequence: Sequence, length: number): Sequence
 }
 
 /** One request's keys and values. */
 export interface CachedSequence {
-  /** Tokens that `open` found computed. */
+  /** Tokens that were computed when the sequence began. */
   readonly cachedTokens: number
   /** Room for so many tokens beyond those committed, kept until they are; false if there are no blocks, and then nothing changed. */
   reserve(tokens: number): boolean

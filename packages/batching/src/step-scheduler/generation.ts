@@ -1,13 +1,11 @@
-import { checkCount, invalid } from '../check.js'
+import { checkCount, checkDelay, invalid } from '../check.js'
 
-/** A request for tokens. */
-export interface GenerationRequest<Sampling> {
+/** What is to be generated, and on what terms. */
+export interface RequestTerms {
   /** At least one token; copied. */
   readonly prompt: Int32Array
   /** Most tokens to generate, at least 1. */
   readonly maxTokens: number
-  /** Handed to the engine untouched in every step of this request. */
-  readonly sampling: Sampling
   /** Tokens that end the generation; the one that did is its last token. */
   readonly stopTokens?: readonly number[]
   /** Asked after every token, with all generated so far; true ends the generation. */
@@ -16,6 +14,30 @@ export interface GenerationRequest<Sampling> {
   readonly signal?: AbortSignal
   /** Only requests of the same scope share cached prefixes, e.g. one scope per tenant. */
   readonly scope?: string
+  /**
+   * Who asks: tenants share the steps fairly, by weighted tokens, and one tenant cannot fill the queue: it may hold as many waiting
+   * places as are still free. Requests without a tenant are one tenant, which may.
+   */
+  readonly tenant?: string
+  /** Higher goes first among the requests of its tenant; each level is worth `ageingMs` of waiting. Any finite number; default 0. */
+  readonly priority?: number
+  /**
+   * Milliseconds from submit to the last token. After them `result` rejects with `ERR_BIO_DEADLINE`, behind the tokens so far in the
+   * iterator; a request that still waits then never runs, the blocks of a running one are free within one step.
+   */
+  readonly deadlineMs?: number
+}
+
+/** A request for tokens. */
+export interface GenerationRequest<Sampling> extends RequestTerms {
+  /** Handed to the engine untouched in every step of this request: parameters, and the seed. */
+  readonly sampling: Sampling
+}
+
+/** A request for several samples after one prompt. */
+export interface SampleRequest<Sampling> extends RequestTerms {
+  /** One for each sample, at least one; give each its own seed. */
+  readonly samplings: readonly Sampling[]
 }
 
 /** Tokens as they come: iterate, or await `result`, or both. */
@@ -25,7 +47,8 @@ export interface Generation extends AsyncIterable<number> {
   /**
    * Settles when the generation ended: also after an abort, with the tokens so far. Rejects with what the engine, the cache or `stop`
    * threw, ERR_BIO_CACHE_FULL (the request alone needs more blocks than the cache has), ERR_BIO_OUTPUT_COUNT or ERR_BIO_VALUE (the engine
-   * returned too few entries or no token), ERR_BIO_CLOSED (a drain gave up). A rejection that nobody looks at is no unhandled one.
+   * returned too few entries or no token, or `stop` no boolean), ERR_BIO_DEADLINE, ERR_BIO_CLOSED (a drain gave up). A rejection that
+   * nobody looks at is no unhandled one.
    */
   readonly result: Promise<GenerationResult>
   /**
@@ -45,7 +68,7 @@ export interface GenerationResult {
   readonly cachedTokens: number
   /** Tokens computed in prefill; what was recomputed after a preemption counts again. Without one: promptTokens − cachedTokens. */
   readonly prefilledTokens: number
-  /** How often the request gave its blocks to an older one. */
+  /** How often the request gave its blocks to one whose turn was before its own. */
   readonly preemptions: number
   /** Milliseconds from submit to the first admission; null if there was none. */
   readonly queueMs: number | null
@@ -56,14 +79,19 @@ export interface GenerationResult {
 }
 
 /** Refuses a request that could never run (`ERR_BIO_CONFIG`). */
-export function checkRequest(options: GenerationRequest<unknown>): void {
-  const operation = 'StepScheduler.submit'
-  const { prompt, maxTokens, stop, stopTokens } = options
+export function checkRequest(operation: string, request: RequestTerms): void {
+  const { prompt, maxTokens, stop, stopTokens, signal, tenant, priority = 0, deadlineMs = 0 } = request
+  const refuse = (expected: string, value: unknown): never => {
+    throw invalid(operation, expected, value)
+  }
   if (!(prompt instanceof Int32Array) || prompt.length === 0)
-    throw invalid(operation, 'prompt to be an Int32Array of at least one token', prompt)
+    refuse('prompt to be an Int32Array of at least one token', prompt)
   checkCount(operation, 'maxTokens', maxTokens)
-  if (stop !== undefined && typeof stop !== 'function')
-    throw invalid(operation, 'stop to be a function', stop)
-  if (stopTokens !== undefined && !Array.isArray(stopTokens))
-    throw invalid(operation, 'stopTokens to be an array', stopTokens)
+  checkDelay(operation, 'deadlineMs', deadlineMs)
+  if (!Number.isFinite(priority)) refuse('priority to be a finite number', priority)
+  if (stop !== undefined && typeof stop !== 'function') refuse('stop to be a function', stop)
+  if (stopTokens !== undefined && !Array.isArray(stopTokens)) refuse('stopTokens to be an array', stopTokens)
+  if (signal !== undefined && typeof signal?.addEventListener !== 'function')
+    refuse('signal to be an AbortSignal', signal)
+  if (tenant !== undefined && typeof tenant !== 'string') refuse('tenant to be a string', tenant)
 }

@@ -1,15 +1,36 @@
+import { BioError } from '@bio/errors'
+import type { Tenant } from '../batcher/tenant.js'
+import { describe } from '../check.js'
 import type { CachedSequence } from './contract.js'
-import type { GenerationRequest, GenerationResult } from './generation.js'
+import type { GenerationResult, RequestTerms } from './generation.js'
 import { TokenStream } from './token-stream.js'
+
+/** What makes a request one of the scheduler's. */
+export interface Acceptance<Sequence extends CachedSequence, Sampling> {
+  /** Rises with arrival. */
+  readonly id: number
+  readonly sampling: Sampling
+  readonly tenant: Tenant
+  readonly ageingMs: number
+  /** The first of the samples of one prompt, for the others. */
+  readonly firstSample: ScheduledRequest<Sequence, Sampling> | undefined
+  readonly onAbandoned: (request: ScheduledRequest<Sequence, Sampling>) => void
+}
 
 /** A request inside the scheduler: its tokens, how far they are computed, and where they are cached. */
 export class ScheduledRequest<Sequence extends CachedSequence, Sampling> {
-  /** Rises with arrival. */
   readonly id: number
-  readonly options: GenerationRequest<Sampling>
+  readonly options: RequestTerms
+  readonly sampling: Sampling
+  readonly tenant: Tenant
+  readonly firstSample: ScheduledRequest<Sequence, Sampling> | undefined
   readonly stream: TokenStream
   readonly promptTokens: number
   readonly submittedAt: number = performance.now()
+  /** Its place among the requests of its tenant, lower first: submittedAt − priority · ageingMs, which never changes. */
+  readonly turn: number
+  /** When its time is over; Infinity without a deadline. */
+  readonly deadlineAt: number
   /** Settled; nothing may be added any more. */
   ended = false
   /** Set while the request runs. */
@@ -27,10 +48,16 @@ export class ScheduledRequest<Sequence extends CachedSequence, Sampling> {
   #tokens: Int32Array
   #known: number
 
-  constructor(id: number, options: GenerationRequest<Sampling>, onAbandoned: () => void) {
+  constructor(options: RequestTerms, acceptance: Acceptance<Sequence, Sampling>) {
+    const { id, sampling, tenant, ageingMs, firstSample, onAbandoned } = acceptance
     this.id = id
     this.options = options
-    this.stream = new TokenStream(id, onAbandoned)
+    this.sampling = sampling
+    this.tenant = tenant
+    this.firstSample = firstSample
+    this.stream = new TokenStream(id, () => onAbandoned(this))
+    this.turn = this.submittedAt - (options.priority ?? 0) * ageingMs
+    this.deadlineAt = this.submittedAt + (options.deadlineMs ?? Infinity)
     this.#tokens = options.prompt.slice()
     this.#known = this.promptTokens = options.prompt.length
   }
@@ -47,6 +74,11 @@ export class ScheduledRequest<Sequence extends CachedSequence, Sampling> {
 
   get generated(): number {
     return this.#known - this.promptTokens
+  }
+
+  /** Positions that will ever be written: the last token to come is none of them. */
+  get positions(): number {
+    return this.promptTokens + this.options.maxTokens - 1
   }
 
   get isDecoding(): boolean {
@@ -95,7 +127,7 @@ export class ScheduledRequest<Sequence extends CachedSequence, Sampling> {
     this.#known += 1
     this.stream.push(token)
     const { maxTokens, stop, stopTokens } = this.options
-    if (stopTokens?.includes(token) || stop?.(this.stream.tokens)) return 'stop'
+    if (stopTokens?.includes(token) || (stop !== undefined && isTrue(stop(this.stream.tokens)))) return 'stop'
     return this.generated === maxTokens ? 'length' : undefined
   }
 
@@ -114,3 +146,20 @@ export class ScheduledRequest<Sequence extends CachedSequence, Sampling> {
     }
   }
 }
+
+/** A promise would be taken for true at the first token. */
+function isTrue(answer: unknown): boolean {
+  if (typeof answer === 'boolean') return answer
+  throw new BioError('ERR_BIO_VALUE', {
+    operation: 'stop',
+    expected: 'true or false at once',
+    received: describe(answer),
+  })
+}
+
+/** Who goes first, negative if `a` does: the tenant served least so far; then the lower turn; then who came first. */
+export function compareTurns(a: Turn, b: Turn): number {
+  return a.tenant.served - b.tenant.served || a.turn - b.turn || a.id - b.id
+}
+
+type Turn = Pick<ScheduledRequest<CachedSequence, unknown>, 'tenant' | 'turn' | 'id'>

@@ -1,12 +1,14 @@
 /** What a `StepScheduler` has done so far. */
 export interface SchedulerStats {
-  /** Requests accepted: waiting + running + finished + aborted + failed. */
+  /** Requests accepted: waiting + running + finished + aborted + expired + failed. */
   readonly submitted: number
   readonly waiting: number
   readonly running: number
   /** Ended by a stop condition or their length. */
   readonly finished: number
   readonly aborted: number
+  /** Not finished within their `deadlineMs`. */
+  readonly expired: number
   readonly failed: number
   /** Never accepted: the queue was full. */
   readonly rejected: number

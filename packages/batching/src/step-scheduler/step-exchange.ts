@@ -14,7 +14,7 @@ export function toItem<Sequence extends CachedSequence, Sampling>({
     tokens: request.tokens.slice(request.computed, request.computed + count),
     start: request.computed,
     sample: count === request.pending,
-    sampling: request.options.sampling,
+    sampling: request.sampling,
     generated: request.generated,
   }
 }

@@ -1,7 +1,10 @@
 import { BioError } from '@bio/errors'
+import type { Tenants } from '../batcher/tenant.js'
 import type { CachedSequence, SequenceCache } from './contract.js'
-import type { ScheduledRequest } from './scheduled-request.js'
+import { GrowthRoom } from './growth-room.js'
+import { compareTurns, type ScheduledRequest } from './scheduled-request.js'
 import { SharedPrefixes } from './shared-prefix.js'
+import { insertByTurn, WaitingQueue } from './waiting-queue.js'
 
 /** A part of a step: the next `count` pending tokens of a request. */
 export interface Chunk<Sequence extends CachedSequence, Sampling> {
@@ -17,39 +20,45 @@ export interface StepLimits {
 
 /**
  * Decides what runs in the next step: decodes first, then prefill of the running requests in chunks, then, if nothing had to give way,
- * waiting requests by arrival.
+ * waiting requests by their turns.
  *
- * A request is admitted when the cache has room for all its known tokens, and a block to grow where others run, so only decodes can run
- * out of blocks; then the latest arrival is preempted and computed again later (vLLM v1's recompute). The oldest request is never
- * preempted, so something always advances.
+ * A request is admitted when the cache has room for all its known tokens and, where others run, for it and them to grow; so only decodes
+ * can run out of blocks. Then the request whose turn is last is preempted and computed again later (vLLM v1's recompute). The one whose
+ * turn is first never is, so something always advances.
  */
 export class StepPlanner<Sequence extends CachedSequence, Sampling> {
-  /** Both lists are kept by arrival. */
-  readonly waiting: ScheduledRequest<Sequence, Sampling>[] = []
+  readonly waiting: WaitingQueue<Sequence, Sampling>
+  /** In the order of turns within a tenant. */
   readonly running: ScheduledRequest<Sequence, Sampling>[] = []
   preemptions = 0
   /** Prompt tokens found in the cache at first admissions. */
   cachedTokens = 0
-  readonly #cache: SequenceCache<Sequence>
+  readonly #tenants: Tenants
   readonly #limits: StepLimits
   readonly #fail: (request: ScheduledRequest<Sequence, Sampling>, error: unknown) => void
-  readonly #sharedPrefixes: SharedPrefixes
-  /** The oldest waiting request when it found no room. Asking again is in vain until somebody leaves. */
+  readonly #sharedPrefixes: SharedPrefixes<Sequence, Sampling>
+  readonly #growthRoom: GrowthRoom
+  /** Whose turn it was when there was no room. Asking again is in vain until somebody leaves. */
   #noRoom: ScheduledRequest<Sequence, Sampling> | undefined
 
   constructor(
     cache: SequenceCache<Sequence>,
+    tenants: Tenants,
     limits: StepLimits,
     fail: (request: ScheduledRequest<Sequence, Sampling>, error: unknown) => void,
   ) {
-    this.#cache = cache
+    this.waiting = new WaitingQueue(tenants)
+    this.#tenants = tenants
     this.#limits = limits
     this.#fail = fail
-    this.#sharedPrefixes = new SharedPrefixes(cache.blockTokens)
+    this.#sharedPrefixes = new SharedPrefixes(cache, this.running)
+    this.#growthRoom = new GrowthRoom(cache.blockTokens)
   }
 
   plan(): Chunk<Sequence, Sampling>[] {
     const preemptions = this.preemptions
+    const decodes = this.running.filter(({ isDecoding }) => isDecoding)
+    for (const request of decodes) this.#makeRoom(request)
     const chunks: Chunk<Sequence, Sampling>[] = []
     let budget = this.#limits.maxTokensPerStep
     const take = (request: ScheduledRequest<Sequence, Sampling>): void => {
@@ -57,60 +66,79 @@ export class StepPlanner<Sequence extends CachedSequence, Sampling> {
       if (count === 0) return
       chunks.push({ request, count })
       budget -= count
+      this.#tenants.served(request.tenant, count)
     }
-    for (const request of this.running.filter(({ isDecoding }) => isDecoding))
-      if (this.#canGrow(request)) take(request)
-    for (const request of this.running) if (!request.isDecoding) take(request)
-    if (this.preemptions > preemptions) return chunks
-    for (const request of this.waiting.slice()) {
+    for (const request of decodes) if (request.sequence !== undefined) take(request)
+    const perStep = budget
+    const prefills = this.running.filter(({ isDecoding }) => !isDecoding)
+    for (const request of prefills.toSorted(compareTurns)) take(request)
+    if (this.preemptions > preemptions) {
+      this.#growthRoom.widen()
+      return chunks
+    }
+    let followers = 0
+    for (const request of this.waiting) {
       if (budget === 0 || this.running.length === this.#limits.maxSequences) break
-      if (request === this.#noRoom) break
-      if (this.#sharedPrefixes.isWorthWaiting(request, this.running)) continue
-      if (this.#admit(request)) take(request)
-      else if (this.#noRoom !== undefined) break // by arrival: nobody overtakes for being small
+      if (request === this.#noRoom || followers === this.#limits.maxSequences) break
+      if (this.#sharedPrefixes.isWorthWaiting(request, { left: budget, perStep })) followers += 1
+      else if (this.#admit(request)) take(request)
+      else if (this.#noRoom !== undefined) break // nobody overtakes for being small
     }
     return chunks
   }
 
-  /** Forgets a request, whether it waits, runs or is unknown. */
-  remove(request: ScheduledRequest<Sequence, Sampling>): void {
-    for (const list of [this.waiting, this.running]) {
-      const index = list.indexOf(request)
-      if (index !== -1) list.splice(index, 1)
-    }
-    this.#noRoom = undefined
+  /** Forgets a request that ended, whether it waited, ran or is unknown. */
+  forget(request: ScheduledRequest<Sequence, Sampling>): void {
+    if (request.sequence !== undefined) this.#growthRoom.narrow()
+    this.#remove(request)
   }
 
-  /** Room for one more token of a decode, from the latest requests if need be; false if it had to leave itself. */
-  #canGrow(request: ScheduledRequest<Sequence, Sampling>): boolean {
+  #remove(request: ScheduledRequest<Sequence, Sampling>): void {
+    this.#noRoom = undefined
+    if (this.waiting.remove(request)) return
+    const index = this.running.indexOf(request)
+    if (index !== -1) this.running.splice(index, 1)
+  }
+
+  /** Room for one more token of a decode, from the requests whose turn is last if need be, and be it itself. */
+  #makeRoom(request: ScheduledRequest<Sequence, Sampling>): void {
     try {
       while (request.sequence !== undefined && !request.sequence.reserve(1)) {
         if (this.running.length === 1) throw tooLong(request)
-        this.#preempt(this.running.at(-1)!)
+        this.#preempt(this.running.reduce((last, other) => (compareTurns(other, last) > 0 ? other : last)))
       }
     } catch (error) {
       this.#fail(request, error)
     }
-    return request.sequence !== undefined
+  }
+
+  readonly #canGrow = (request: ScheduledRequest<Sequence, Sampling>): boolean => {
+    try {
+      return request.sequence!.reserve(request.pending + this.#growthRoom.tokensFor(request))
+    } catch (error) {
+      this.#fail(request, error)
+      return true
+    }
   }
 
   #preempt(request: ScheduledRequest<Sequence, Sampling>): void {
-    this.remove(request)
-    insertByArrival(this.waiting, request)
+    this.#remove(request)
+    this.waiting.add(request)
     this.preemptions += 1
     request.preempt()
   }
 
   #admit(request: ScheduledRequest<Sequence, Sampling>): boolean {
-    const { scope, maxTokens } = request.options
     let sequence: Sequence | undefined
     try {
-      sequence = this.#cache.open(request.tokens.slice(), scope === undefined ? {} : { scope })
+      if (!this.running.slice().every(this.#canGrow)) {
+        this.#noRoom = request
+        return false
+      }
+      sequence = this.#sharedPrefixes.open(request)
       checkCached(sequence.cachedTokens, request.known)
-      // The last token to come is never written. Without the block to grow it might be back in the queue one step later.
-      const growth = Math.min(this.#cache.blockTokens, maxTokens - request.generated - 1)
-      const room = request.known - sequence.cachedTokens + (this.running.length === 0 ? 0 : growth)
-      if (!sequence.reserve(room)) {
+      const growth = this.running.length === 0 ? 0 : this.#growthRoom.tokensFor(request)
+      if (!sequence.reserve(request.known - sequence.cachedTokens + growth)) {
         if (this.running.length === 0) throw tooLong(request)
         sequence.close()
         this.#noRoom = request
@@ -121,17 +149,12 @@ export class StepPlanner<Sequence extends CachedSequence, Sampling> {
       this.#fail(request, error)
       return false
     }
-    this.remove(request)
-    insertByArrival(this.running, request)
+    this.#remove(request)
+    insertByTurn(this.running, request)
     if (request.admittedAt === undefined) this.cachedTokens += sequence.cachedTokens
     request.admit(sequence)
     return true
   }
-}
-
-function insertByArrival<Entry extends { readonly id: number }>(list: Entry[], entry: Entry): void {
-  const later = list.findIndex(({ id }) => id > entry.id)
-  list.splice(later === -1 ? list.length : later, 0, entry)
 }
 
 function checkCached(cachedTokens: number, known: number): void {

@@ -1,42 +1,12 @@
 import { getEventListeners } from 'node:events'
 import { expect, test, vi } from 'vitest'
-import { QueueFullError, StepScheduler, type StepEngine } from '../index.js'
-import { BlockCache, type BlockSequence } from './__fixtures__/block-cache.js'
-import { generateAlone, HashEngine } from './__fixtures__/hash-engine.js'
-
-interface Setup {
-  readonly blocks?: number
-  readonly blockTokens?: number
-  readonly maxTokensPerStep?: number
-  readonly maxSequences?: number
-  readonly maxQueue?: number
-  readonly engine?: (engine: HashEngine) => StepEngine<BlockSequence, number>
-}
-
-function setUp(options: Setup = {}) {
-  const { blocks = 100, blockTokens = 4, maxTokensPerStep = 64, maxSequences = 32, maxQueue = 100 } = options
-  const cache = new BlockCache(blocks, blockTokens)
-  const engine = new HashEngine({ maxTokensPerStep, maxSequences })
-  const scheduler = new StepScheduler<BlockSequence, number>({
-    engine: options.engine?.(engine) ?? engine,
-    cache,
-    maxTokensPerStep,
-    maxSequences,
-    maxQueue,
-  })
-  return { cache, engine, scheduler }
-}
-
-/** `length` tokens that begin differently for every `first`. */
-function prompt(length: number, first: number): Int32Array {
-  return Int32Array.from({ length }, (_, index) => (index === 0 ? first : index % 40))
-}
+import { QueueFullError } from '../queue-full-error.js'
+import { generateAlone } from './__fixtures__/hash-engine.js'
+import { prompt, setUp, turn } from './__fixtures__/set-up.js'
 
 const badStop = (): boolean => {
   throw new Error('bad stop')
 }
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 test('tokens stream as they come, and the result holds them all', async () => {
   const { scheduler, cache } = setUp()
@@ -58,15 +28,36 @@ test('tokens stream as they come, and the result holds them all', async () => {
   expect(cache.heldBlocks).toBe(0)
 })
 
-test.each([2, 3, 4, 8, 16, 32])('%i equal requests decode in phase: steps ≤ ideal + 1', async (clients) => {
-  const { scheduler, engine } = setUp({ maxTokensPerStep: 512, blocks: 1000 })
-  const generations = Array.from({ length: clients }, () =>
-    scheduler.submit({ prompt: prompt(10, 1), maxTokens: 24, sampling: 1 }),
-  )
-  await Promise.all(generations.map(({ result }) => result))
-  expect(engine.steps.length).toBeLessThanOrEqual(24 + 1)
-  expect(engine.broken).toEqual([])
-})
+const upTo32 = Array.from({ length: 31 }, (_, index) => index + 2)
+
+test.each(upTo32)(
+  '%i equal requests decode in phase: no step more than ideal, none half empty',
+  async (clients) => {
+    const { scheduler, engine } = setUp({ maxTokensPerStep: 512, maxSequences: clients, blocks: 1000 })
+    const generations = Array.from({ length: clients }, (_, client) =>
+      scheduler.submit({ prompt: prompt(10, client), maxTokens: 24, sampling: 1 }),
+    )
+    await Promise.all(generations.map(({ result }) => result))
+    expect(engine.steps.length).toBe(24)
+    expect(scheduler.stats().occupancy).toBeGreaterThanOrEqual(0.98)
+    expect(engine.broken).toEqual([])
+  },
+)
+
+test.each(upTo32)(
+  '%i requests of one prompt: steps ≤ ideal + 1, and the prompt computed once',
+  async (clients) => {
+    const { scheduler, engine } = setUp({ maxTokensPerStep: 512, maxSequences: clients, blocks: 1000 })
+    const generations = Array.from({ length: clients }, (_, client) =>
+      scheduler.submit({ prompt: prompt(10, 1), maxTokens: 64, sampling: client }),
+    )
+    await Promise.all(generations.map(({ result }) => result))
+    expect(engine.steps.length).toBeLessThanOrEqual(64 + 1)
+    expect(scheduler.stats().occupancy).toBeGreaterThanOrEqual(0.98)
+    expect(scheduler.stats().prefilledTokens).toBe(10 + clients - 1)
+    expect(engine.broken).toEqual([])
+  },
+)
 
 test('16 clients that share a long prompt prefill it once', async () => {
   const blockTokens = 4
@@ -203,10 +194,10 @@ test('an abort ends the generation at once and frees its blocks within one step'
   })
   const other = scheduler.submit({ prompt: prompt(3, 2), maxTokens: 2, sampling: 1 })
   await turn()
-  expect(cache.heldBlocks).toBe(3 + 1)
+  expect(cache.heldBlocks).toBe(3 + 1 + 1) // one to grow, since there is company
   controller.abort()
   expect(await aborted.result).toMatchObject({ finishReason: 'abort', tokens: [], ttftMs: null })
-  expect(cache.heldBlocks).toBe(4) // the engine may still be writing them
+  expect(cache.heldBlocks).toBe(5) // the engine may still be writing them
   steps[0]!()
   await turn()
   expect(cache.heldBlocks).toBe(1)
@@ -318,6 +309,30 @@ test('a stop condition that throws fails its request only', async () => {
   expect((await good.result).finishReason).toBe('length')
 })
 
+test.each([1, 'yes', {}, Promise.resolve(false)])(
+  'a stop condition that returns %s and no boolean is named',
+  async (answer) => {
+    const { scheduler } = setUp()
+    const stop = (() => answer) as unknown as () => boolean
+    const { result } = scheduler.submit({ prompt: prompt(6, 1), maxTokens: 4, sampling: 1, stop })
+    await expect(result).rejects.toMatchObject({ code: 'ERR_BIO_VALUE', operation: 'stop' })
+  },
+)
+
+test('a stop condition that aborts its own request ends it once', async () => {
+  const { scheduler, cache } = setUp()
+  const controller = new AbortController()
+  const stop = (): boolean => {
+    controller.abort()
+    return true
+  }
+  const { signal } = controller
+  const { result } = scheduler.submit({ prompt: prompt(6, 1), maxTokens: 4, sampling: 1, stop, signal })
+  expect((await result).finishReason).toBe('abort')
+  expect(scheduler.stats()).toMatchObject({ submitted: 1, aborted: 1, finished: 0 })
+  expect(cache.heldBlocks).toBe(0)
+})
+
 test('a cache that throws fails the request it throws for', async () => {
   const { scheduler, cache } = setUp()
   vi.spyOn(cache, 'open').mockImplementationOnce(() => {
@@ -381,6 +396,13 @@ test.each([
   { maxTokens: Number.NaN },
   { stop: 3 as unknown as () => boolean },
   { stopTokens: 3 as unknown as number[] },
+  { priority: Number.NaN },
+  { priority: Infinity },
+  { deadlineMs: -1 },
+  { deadlineMs: Number.NaN },
+  { deadlineMs: 2 ** 31 },
+  { tenant: 3 as unknown as string },
+  { signal: {} as AbortSignal },
 ])('the request %j is refused at submit', (wrong) => {
   const { scheduler } = setUp()
   expect(() => scheduler.submit({ prompt: prompt(3, 1), maxTokens: 1, sampling: 1, ...wrong })).toThrow(
@@ -388,9 +410,14 @@ test.each([
   )
 })
 
-test.each([{ maxSequences: 0 }, { maxTokensPerStep: 31 }, { maxQueue: 0 }, { blockTokens: 0 }])(
-  'the option %j is refused',
-  (wrong) => {
-    expect(() => setUp(wrong)).toThrow(expect.objectContaining({ code: 'ERR_BIO_CONFIG' }))
-  },
-)
+test.each([
+  { maxSequences: 0 },
+  { maxTokensPerStep: 31 },
+  { maxQueue: 0 },
+  { blockTokens: 0 },
+  { ageingMs: Number.NaN },
+  { ageingMs: -1 },
+  { weight: 2 as unknown as () => number },
+])('the option %j is refused', (wrong) => {
+  expect(() => setUp(wrong)).toThrow(expect.objectContaining({ code: 'ERR_BIO_CONFIG' }))
+})

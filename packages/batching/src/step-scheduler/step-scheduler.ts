@@ -1,11 +1,20 @@
-import { checkCount } from '../check.js'
+import { BioError } from '@bio/errors'
+import { Tenants, type Tenant } from '../batcher/tenant.js'
+import { checkCount, checkDelay, invalid } from '../check.js'
 import { Drain, type DrainOptions } from '../drain.js'
 import { MovingAverage } from '../moving-average.js'
 import { onAbort } from '../on-abort.js'
 import { QueueFullError } from '../queue-full-error.js'
 import { SharedAbort } from '../shared-abort.js'
 import type { CachedSequence, SequenceCache, StepEngine, StepItem } from './contract.js'
-import { checkRequest, type Generation, type GenerationRequest } from './generation.js'
+import { Deadlines } from './deadlines.js'
+import {
+  checkRequest,
+  type Generation,
+  type GenerationRequest,
+  type RequestTerms,
+  type SampleRequest,
+} from './generation.js'
 import { ScheduledRequest } from './scheduled-request.js'
 import type { SchedulerStats } from './scheduler-stats.js'
 import { checkOutputs, checkToken, toItem } from './step-exchange.js'
@@ -21,18 +30,25 @@ export interface StepSchedulerOptions<Sequence extends CachedSequence, Sampling>
   readonly maxSequences: number
   /** Most requests waiting; more are refused with a `QueueFullError`. Default 1,024. */
   readonly maxQueue?: number
+  /** A tenant's share of the steps beside the others', above 0; asked once per tenant, also for '', those without. Default 1. */
+  readonly weight?: (tenant: string) => number
+  /** Milliseconds of waiting that one level of priority is worth. Default 1,000. */
+  readonly ageingMs?: number
 }
 
 /**
  * Continuous batching: every step is planned anew, so requests join and leave between any two tokens.
  *
- * A step holds all decodes and fills its budget with chunks of prefill. Requests are admitted by arrival while the cache has blocks;
- * when it runs out, the latest is preempted and recomputed. Requests that share a prefix with one being prefilled wait for it, so that it
- * is computed once. Given an engine whose rows do not depend on the batch, the tokens of a request depend on nothing but the request.
+ * A step holds all decodes and fills its budget with chunks of prefill. While the cache has blocks, requests are admitted: of the tenant
+ * that was served the fewest tokens for its weight, the one whose submittedAt − priority · ageingMs is lowest. When the blocks run out,
+ * the last by the same order is preempted and recomputed. Requests that share a prefix with one being prefilled wait for it where that is
+ * faster, so that it is computed once. Given an engine whose rows do not depend on the batch, the tokens of a request depend on nothing
+ * but the request.
  *
- * After Orca (OSDI'22) and vLLM v1's scheduler; departures: a whole prompt is reserved at admission, and the queue is bounded.
+ * After Orca (OSDI'22) and vLLM v1's scheduler, and the virtual token counter of Sheng et al. (OSDI'24) for tenants; departures: a whole
+ * prompt is reserved at admission, room to grow is kept after preemptions, and the queue is bounded.
  *
- * @throws ERR_BIO_CONFIG for sizes below 1, or a budget below `maxSequences`
+ * @throws ERR_BIO_CONFIG for sizes below 1, a budget below `maxSequences`, or a bad `ageingMs`
  *
  * @example
  * ```ts
@@ -54,19 +70,24 @@ export interface StepSchedulerOptions<Sequence extends CachedSequence, Sampling>
  */
 export class StepScheduler<Sequence extends CachedSequence, Sampling> implements AsyncDisposable {
   readonly #engine: StepEngine<Sequence, Sampling>
-  readonly #limits: { readonly maxSequences: number; readonly maxQueue: number }
+  readonly #limits: { readonly maxSequences: number; readonly maxQueue: number; readonly ageingMs: number }
+  readonly #tenants: Tenants
   readonly #planner: StepPlanner<Sequence, Sampling>
   readonly #drain: Drain = new Drain('StepScheduler', () => !this.#looping)
   readonly #counts = {
     submitted: 0,
     finished: 0,
     aborted: 0,
+    expired: 0,
     failed: 0,
     rejected: 0,
     steps: 0,
     prefilledTokens: 0,
     generatedTokens: 0,
   }
+  readonly #deadlines: Deadlines<ScheduledRequest<Sequence, Sampling>> = new Deadlines((request) =>
+    this.#leave(request, 'expired', () => request.stream.fail(deadlineError(request))),
+  )
   readonly #residenceMs: MovingAverage = new MovingAverage()
   #items = 0
   #looping = false
@@ -75,48 +96,112 @@ export class StepScheduler<Sequence extends CachedSequence, Sampling> implements
   #nextId = 0
 
   constructor(options: StepSchedulerOptions<Sequence, Sampling>) {
-    const { engine, cache, maxTokensPerStep, maxSequences, maxQueue = 1024 } = options
+    const { engine, cache, maxTokensPerStep, maxSequences, maxQueue = 1024, ageingMs = 1000 } = options
+    const { weight = () => 1 } = options
     checkCount('StepScheduler', 'maxSequences', maxSequences)
     checkCount('StepScheduler', 'maxTokensPerStep', maxTokensPerStep, maxSequences)
     checkCount('StepScheduler', 'maxQueue', maxQueue)
     checkCount('StepScheduler', 'cache.blockTokens', cache.blockTokens)
+    checkDelay('StepScheduler', 'ageingMs', ageingMs)
+    if (typeof weight !== 'function') throw invalid('StepScheduler', 'weight to be a function', weight)
     this.#engine = engine
-    this.#limits = { maxSequences, maxQueue }
-    this.#planner = new StepPlanner(cache, { maxTokensPerStep, maxSequences }, this.#fail)
+    this.#limits = { maxSequences, maxQueue, ageingMs }
+    this.#tenants = new Tenants(weight)
+    this.#planner = new StepPlanner(cache, this.#tenants, { maxTokensPerStep, maxSequences }, this.#fail)
   }
 
   /**
    * Accepts a request and returns its tokens as they come.
    *
-   * @throws ERR_BIO_CONFIG (empty prompt, bad `maxTokens`), ERR_BIO_QUEUE_FULL (a `QueueFullError`), ERR_BIO_CLOSED (after `drain`);
-   * what goes wrong later rejects the generation's `result`
+   * @throws ERR_BIO_CONFIG (empty prompt, bad `maxTokens`, a `weight` that is not above 0), ERR_BIO_QUEUE_FULL (a `QueueFullError`),
+   * ERR_BIO_CLOSED (after `drain`); what goes wrong later rejects the generation's `result`
    */
-  submit(options: GenerationRequest<Sampling>): Generation {
-    checkRequest(options)
+  submit(request: GenerationRequest<Sampling>): Generation {
+    return this.#accept('StepScheduler.submit', request, [request.sampling])[0]!
+  }
+
+  /**
+   * Accepts one request per sampling, all after the same prompt, or none of them. The prompt is computed once: the first sample computes it
+   * while the others wait, then each goes on from there (from its whole blocks, where the cache cannot `fork` or the first has ended by
+   * then). Each is a request of its own: it takes a place, and has the tokens that it would have alone.
+   *
+   * @throws what `submit` throws; ERR_BIO_CONFIG also for no samplings, or more than a queue of this size can ever take
+   *
+   * @example
+   * ```ts
+   * import { StepScheduler } from '@bio/batching'
+   *
+   * const cache = { blockTokens: 16, open: () => ({ cachedTokens: 0, reserve: () => true, commit() {}, close() {} }) }
+   * const scheduler = new StepScheduler({
+   *   cache,
+   *   engine: { step: (items) => items.map(({ tokens, sampling }) => tokens.at(-1)! + sampling) },
+   *   maxTokensPerStep: 256,
+   *   maxSequences: 16,
+   * })
+   * const samples = scheduler.sample({ prompt: Int32Array.of(5, 6), maxTokens: 2, samplings: [1, 10] })
+   * for (const { result } of samples) console.log((await result).tokens)
+   * // => [ 7, 8 ]
+   * // => [ 16, 26 ]
+   * ```
+   */
+  sample(request: SampleRequest<Sampling>): readonly Generation[] {
+    const { samplings } = request
+    if (!Array.isArray(samplings) || samplings.length === 0)
+      throw invalid('StepScheduler.sample', 'samplings to be an array of at least one', samplings)
+    return this.#accept('StepScheduler.sample', request, samplings)
+  }
+
+  #accept(operation: string, terms: RequestTerms, samplings: readonly Sampling[]): Generation[] {
+    checkRequest(operation, terms)
     this.#drain.checkOpen()
-    const { waiting } = this.#planner
-    if (waiting.length >= this.#limits.maxQueue) {
-      this.#counts.rejected += 1
-      throw new QueueFullError('StepScheduler.submit', {
-        expected: `fewer than ${this.#limits.maxQueue} waiting requests`,
-        retryAfterMs: (waiting.length / this.#limits.maxSequences) * (this.#residenceMs.value ?? 0),
+    const tenant = this.#tenants.get(terms.tenant ?? '')
+    this.#checkPlaces(operation, tenant, samplings.length)
+    let firstSample: ScheduledRequest<Sequence, Sampling> | undefined
+    return samplings.map((sampling) => {
+      const id = this.#nextId++
+      const { ageingMs } = this.#limits
+      const onAbandoned = this.#abort
+      const request = new ScheduledRequest(terms, {
+        id,
+        sampling,
+        tenant,
+        ageingMs,
+        firstSample,
+        onAbandoned,
       })
-    }
-    const abort = (): void => this.#end(request, 'aborted')
-    const request = new ScheduledRequest<Sequence, Sampling>(this.#nextId++, options, abort)
-    this.#counts.submitted += 1
-    const { signal } = options
-    if (signal?.aborted) {
-      abort()
+      firstSample ??= request
+      this.#enter(request, terms.signal)
       return request.stream
-    }
+    })
+  }
+
+  /** A named tenant may hold as many waiting places as are still free: alone it takes half of the queue, and there is room for another. */
+  #checkPlaces(operation: string, tenant: Tenant, wanted: number): void {
+    const { maxQueue, maxSequences } = this.#limits
+    const placesOf = (free: number, held: number): number =>
+      tenant.name === '' ? free : Math.floor((free - held + 1) / 2)
+    const most = placesOf(maxQueue, 0)
+    if (wanted > most)
+      throw invalid(operation, `at most ${most} samplings, the queue being no longer`, wanted)
+    const { size } = this.#planner.waiting
+    if (wanted <= placesOf(maxQueue - size, tenant.waiting)) return
+    this.#counts.rejected += wanted
+    throw new QueueFullError(operation, {
+      expected: `fewer than ${maxQueue} waiting requests, and of one tenant fewer than places left`,
+      retryAfterMs: (size / maxSequences) * (this.#residenceMs.value ?? 0),
+    })
+  }
+
+  #enter(request: ScheduledRequest<Sequence, Sampling>, signal: AbortSignal | undefined): void {
+    this.#counts.submitted += 1
+    if (signal?.aborted) return this.#abort(request)
     if (signal !== undefined) {
-      const forget = onAbort(signal, abort)
+      const forget = onAbort(signal, () => this.#abort(request))
       request.stream.result.then(forget, forget)
     }
-    waiting.push(request)
+    this.#deadlines.add(request)
+    this.#planner.waiting.add(request)
     if (!this.#looping) void this.#loop()
-    return request.stream
   }
 
   /**
@@ -141,7 +226,7 @@ export class StepScheduler<Sequence extends CachedSequence, Sampling> implements
     const { steps } = this.#counts
     return {
       ...this.#counts,
-      waiting: waiting.length,
+      waiting: waiting.size,
       running: running.length,
       preemptions,
       cachedTokens,
@@ -152,9 +237,10 @@ export class StepScheduler<Sequence extends CachedSequence, Sampling> implements
   async #loop(): Promise<void> {
     this.#looping = true
     const { waiting, running } = this.#planner
-    while (waiting.length + running.length > 0) {
+    while (waiting.size + running.length > 0) {
       // One turn of the event loop: what arrives together starts together, and aborts are heard between steps.
       await new Promise(setImmediate)
+      this.#deadlines.expire() // should the clock be ahead of the timer by a fraction
       const chunks = this.#planner.plan()
       if (chunks.length > 0) await this.#runStep(chunks)
     }
@@ -202,6 +288,8 @@ export class StepScheduler<Sequence extends CachedSequence, Sampling> implements
     }
   }
 
+  readonly #abort = (request: ScheduledRequest<Sequence, Sampling>): void => this.#end(request, 'aborted')
+
   readonly #fail = (request: ScheduledRequest<Sequence, Sampling>, error: unknown): void =>
     this.#leave(request, 'failed', () => request.stream.fail(error))
 
@@ -216,7 +304,7 @@ export class StepScheduler<Sequence extends CachedSequence, Sampling> implements
   /** A request settles, once, and leaves; its blocks go back now, or after the step that is writing them. */
   #leave(
     request: ScheduledRequest<Sequence, Sampling>,
-    count: 'finished' | 'aborted' | 'failed',
+    count: 'finished' | 'aborted' | 'expired' | 'failed',
     settle: () => void,
   ): void {
     if (request.ended) return
@@ -224,7 +312,8 @@ export class StepScheduler<Sequence extends CachedSequence, Sampling> implements
     this.#counts[count] += 1
     if (count === 'finished' && request.admittedAt !== undefined)
       this.#residenceMs.add(performance.now() - request.admittedAt)
-    this.#planner.remove(request)
+    this.#deadlines.delete(request)
+    this.#planner.forget(request)
     settle()
     if (this.#step?.requests.has(request)) this.#step.abort.release(new Error('nobody waits for this step'))
     else this.#close(request)
@@ -234,4 +323,15 @@ export class StepScheduler<Sequence extends CachedSequence, Sampling> implements
     request.sequence?.close()
     request.sequence = undefined
   }
+}
+
+function deadlineError({ options, stream, admittedAt }: ScheduledRequest<CachedSequence, unknown>): BioError {
+  return new BioError('ERR_BIO_DEADLINE', {
+    operation: 'StepScheduler.submit',
+    expected: `a result within ${options.deadlineMs} ms`,
+    received:
+      admittedAt === undefined
+        ? 'a request still waiting'
+        : `${stream.tokens.length} of at most ${options.maxTokens} tokens`,
+  })
 }

@@ -41,6 +41,11 @@ export class BlockCache implements SequenceCache<BlockSequence> {
     return new BlockSequence(this, scope, table, Array.from(tokens.subarray(0, table.length * size)))
   }
 
+  /** Full blocks are shared; of a partly filled one the fork keeps a copy aside until it has a block for it. */
+  fork(sequence: BlockSequence, length: number): BlockSequence {
+    return sequence.beginning(length)
+  }
+
   /** `count` blocks, or none at all. */
   take(count: number): Block[] | undefined {
     const free = this.#blocks.filter((block) => block.holders === 0)
@@ -70,12 +75,21 @@ export class BlockSequence implements CachedSequence {
   readonly #cache: BlockCache
   readonly #scope: string
   readonly #table: Block[]
+  /** What the first block to be reserved begins with. */
+  #aside: readonly number[]
   #closed = false
 
-  constructor(cache: BlockCache, scope: string, table: Block[], cached: number[]) {
+  constructor(
+    cache: BlockCache,
+    scope: string,
+    table: Block[],
+    cached: number[],
+    aside: readonly number[] = [],
+  ) {
     this.#cache = cache
     this.#scope = scope
     this.#table = table
+    this.#aside = aside
     this.committed = cached
     this.cachedTokens = cached.length
   }
@@ -90,8 +104,22 @@ export class BlockSequence implements CachedSequence {
     const missing = Math.ceil((this.committed.length + tokens - this.room) / this.#cache.blockTokens)
     if (missing <= 0) return true
     const blocks = this.#cache.take(missing)
-    if (blocks !== undefined) this.#table.push(...blocks)
-    return blocks !== undefined
+    if (blocks === undefined) return false
+    blocks[0]!.page.set(this.#aside)
+    this.#aside = []
+    this.#table.push(...blocks)
+    return true
+  }
+
+  beginning(length: number): BlockSequence {
+    this.#checkOpen()
+    if (length > this.committed.length) throw new Error(`only ${this.committed.length} tokens are committed`)
+    const size = this.#cache.blockTokens
+    const full = Math.floor(length / size)
+    const table = this.#table.slice(0, full)
+    for (const block of table) block.holders += 1
+    const aside = Array.from({ length: length % size }, (_, at) => this.#at(full * size + at))
+    return new BlockSequence(this.#cache, this.#scope, table, this.committed.slice(0, length), aside)
   }
 
   write(start: number, tokens: Int32Array): void {

@@ -34,10 +34,12 @@ export class HashEngine implements StepEngine<BlockSequence, number> {
   readonly steps: {
     readonly ids: readonly number[]
     readonly tokens: number
-    readonly prefill: readonly boolean[]
+    readonly items: readonly { readonly id: number; readonly tokens: number }[]
   }[] = []
   /** Promises broken by the scheduler: a throw here would only fail requests. */
   readonly broken: string[] = []
+  /** Requests that were in a step. */
+  readonly seen: Set<number> = new Set()
   readonly #limits: { readonly maxTokensPerStep: number; readonly maxSequences: number }
 
   constructor(limits: { readonly maxTokensPerStep: number; readonly maxSequences: number }) {
@@ -46,8 +48,8 @@ export class HashEngine implements StepEngine<BlockSequence, number> {
 
   step(items: readonly StepItem<BlockSequence, number>[]): number[] {
     const tokens = items.reduce((sum, item) => sum + item.tokens.length, 0)
-    const prefill = items.map((item) => item.generated === 0 || item.tokens.length > 1)
-    this.steps.push({ ids: items.map((item) => item.id), tokens, prefill })
+    const counts = items.map((item) => ({ id: item.id, tokens: item.tokens.length }))
+    this.steps.push({ ids: items.map((item) => item.id), tokens, items: counts })
     this.#demand('budget', tokens <= this.#limits.maxTokensPerStep)
     this.#demand('sequences', items.length <= this.#limits.maxSequences)
     this.#demand('one item per request', new Set(items.map((item) => item.id)).size === items.length)
@@ -55,7 +57,8 @@ export class HashEngine implements StepEngine<BlockSequence, number> {
     return items.map((item) => this.#run(item))
   }
 
-  #run({ sequence, tokens, start, sample, sampling }: StepItem<BlockSequence, number>): number {
+  #run({ id, sequence, tokens, start, sample, sampling }: StepItem<BlockSequence, number>): number {
+    this.seen.add(id)
     this.#demand('start', start === sequence.committed.length)
     this.#demand('room', start + tokens.length <= sequence.room)
     sequence.write(start, tokens)

@@ -1,5 +1,7 @@
 import fc from 'fast-check'
-import { StepScheduler, type Generation } from '../../index.js'
+import type { Generation } from '../generation.js'
+import type { SchedulerStats } from '../scheduler-stats.js'
+import { StepScheduler } from '../step-scheduler.js'
 import { BlockCache, type BlockSequence } from './block-cache.js'
 import { generateAlone, HashEngine } from './hash-engine.js'
 
@@ -13,6 +15,11 @@ type ScheduleEvent =
       readonly maxTokens: number
       readonly stopTokens: readonly number[]
       readonly scope: string | undefined
+      readonly tenant: string | undefined
+      readonly priority: number
+      readonly deadlineMs: number | undefined
+      /** Undefined submits one request, a number so many samples. */
+      readonly samples: number | undefined
     }
   | { readonly type: 'step'; readonly fails: boolean }
   | { readonly type: 'abort'; readonly pick: number }
@@ -26,6 +33,10 @@ const submit = fc.record({
   maxTokens: fc.integer({ min: 1, max: 20 }),
   stopTokens: fc.array(fc.nat(49), { maxLength: 2 }),
   scope: fc.constantFrom(undefined, 'a', 'b'),
+  tenant: fc.constantFrom(undefined, 'x', 'y', 'z'),
+  priority: fc.constantFrom(0, 0, 0, 1, -2),
+  deadlineMs: fc.constantFrom(undefined, undefined, undefined, 60_000, 0, 1),
+  samples: fc.constantFrom(undefined, undefined, undefined, 1, 2, 4),
 })
 const event: fc.Arbitrary<ScheduleEvent> = fc.oneof(
   { weight: 6, arbitrary: submit },
@@ -57,6 +68,8 @@ interface Schedule {
   >
   readonly events: ScheduleEvent[]
   readonly seed: number
+  /** Whether the cache can. */
+  readonly forks: boolean
 }
 
 /** A schedule of at most `maxEvents` events. */
@@ -65,20 +78,20 @@ export function randomSchedule(maxEvents: number): fc.Arbitrary<Schedule> {
     limits,
     events: fc.array(event, { maxLength: maxEvents, size: 'max' }),
     seed: fc.nat(1000),
+    forks: fc.boolean(),
   })
 }
 
 /** What `play` saw beyond the promises it checked; so that a test can tell that the interesting cases occurred. */
-export interface Played {
+export interface Played extends SchedulerStats {
   readonly broken: readonly string[]
   readonly events: number
-  readonly preemptions: number
-  readonly cachedTokens: number
-  readonly finished: number
 }
 
 /** Plays a schedule against the fake model and returns the promises that the scheduler broke. */
-export async function play({ limits: { blocks, blockTokens, ...rest }, events, seed }: Schedule): Promise<Played> {
+export async function play(schedule: Schedule): Promise<Played> {
+  const { blocks, blockTokens, ...rest } = schedule.limits
+  const { events, seed, forks } = schedule
   const broken: string[] = []
   const demand = (promise: string, kept: boolean): void => void (kept || broken.push(promise))
   const cache = new BlockCache(blocks, blockTokens)
@@ -86,7 +99,8 @@ export async function play({ limits: { blocks, blockTokens, ...rest }, events, s
   let release: ((fails: boolean) => void) | undefined
   const scheduler = new StepScheduler<BlockSequence, number>({
     ...rest,
-    cache,
+    cache: forks ? cache : { blockTokens, open: (tokens, options) => cache.open(tokens, options) },
+    weight: (tenant) => (tenant === 'x' ? 3 : 1),
     engine: {
       step: async (items) => {
         const outputs = model.step(items)
@@ -100,50 +114,93 @@ export async function play({ limits: { blocks, blockTokens, ...rest }, events, s
   })
   const settled: Promise<void>[] = []
   const controllers: AbortController[] = []
-  const generations: Generation[] = []
+  const generations: { readonly generation: Generation; readonly tenant: string | undefined }[] = []
+  const ended = new Set<Generation>()
 
   const accept = (request: Extract<ScheduleEvent, { type: 'submit' }>): void => {
-    const { family, shared, own, maxTokens, stopTokens, scope } = request
+    const { family, shared, own, maxTokens, stopTokens, scope, tenant, priority, deadlineMs, samples } = request
     const controller = new AbortController()
     const id = generations.length
-    const options = {
+    const terms = {
       prompt: Int32Array.from({ length: shared + own }, (_, at) => (at < shared ? family : (id * 7 + at) % 50)),
       maxTokens,
       stopTokens,
-      sampling: seed + id,
+      priority,
       signal: controller.signal,
       ...(scope === undefined ? {} : { scope }),
+      ...(tenant === undefined ? {} : { tenant }),
+      ...(deadlineMs === undefined ? {} : { deadlineMs }),
     }
-    const full = scheduler.stats().waiting >= rest.maxQueue
-    let generation: Generation
+    const samplings = Array.from({ length: samples ?? 1 }, (_, sample) => seed + id + 1000 * sample)
+    const surelyFits = hasPlaces(tenant, samplings.length, 'most')
+    const mayFit = hasPlaces(tenant, samplings.length, 'least')
+    let accepted: readonly Generation[]
     try {
-      generation = scheduler.submit(options)
+      accepted =
+        samples === undefined
+          ? [scheduler.submit({ ...terms, sampling: samplings[0]! })]
+          : scheduler.sample({ ...terms, samplings })
     } catch (error) {
-      demand('refused only when full', full && (error as { code?: string }).code === 'ERR_BIO_QUEUE_FULL')
+      const { code } = error as { code?: string }
+      demand('refused only for want of places', !surelyFits && /QUEUE_FULL|CONFIG/.test(code ?? ''))
+      demand('called impossible only when it is', code !== 'ERR_BIO_CONFIG' || samplings.length > 1)
       return
     }
-    demand('accepted unless full', !full)
+    demand('accepted only where there are places', mayFit)
     controllers.push(controller)
-    generations.push(generation)
-    settled.push(check(generation, options))
+    for (const [index, generation] of accepted.entries()) {
+      generations.push({ generation, tenant })
+      const end = (): void => void ended.add(generation)
+      generation.result.then(end, end)
+      settled.push(check(generation, { ...terms, sampling: samplings[index]! }, deadlineMs))
+    }
+  }
+
+  /**
+   * The rule of places, one request after the other. Who of a tenant waits is not to be seen from outside: at least its unsettled
+   * requests without all that run, at most all of them.
+   */
+  const hasPlaces = (tenant: string | undefined, wanted: number, held: 'least' | 'most'): boolean => {
+    const { waiting, running } = scheduler.stats()
+    const unsettled = generations.filter((other) => other.tenant === tenant && !ended.has(other.generation)).length
+    let own = held === 'most' ? unsettled : unsettled - running
+    let free = rest.maxQueue - waiting
+    for (let taken = 0; taken < wanted; taken++, own++, free--)
+      if (free <= 0 || (tenant !== undefined && own >= free)) return false
+    return true
   }
 
   /** The oracle: the tokens are those of the request alone, or their beginning if it was cut short. */
-  const check = async (generation: Generation, options: Parameters<typeof generateAlone>[0]): Promise<void> => {
+  const check = async (
+    generation: Generation,
+    options: Parameters<typeof generateAlone>[0],
+    deadlineMs: number | undefined,
+  ): Promise<void> => {
     const alone = generateAlone(options)
     const isBeginning = (tokens: readonly number[]): boolean => tokens.every((token, at) => token === alone[at])
+    const streamed: number[] = []
+    const reading = (async () => {
+      for await (const token of generation) streamed.push(token)
+    })().catch(() => {})
     try {
-      const { tokens, finishReason, promptTokens, cachedTokens, prefilledTokens, preemptions } = await generation.result
+      const { tokens, finishReason, promptTokens, cachedTokens, prefilledTokens, preemptions } =
+        await generation.result
       demand('the tokens of the request alone', isBeginning(tokens))
       demand('cut short by an abort only', finishReason === 'abort' || tokens.length === alone.length)
       if (finishReason !== 'abort' && preemptions === 0)
         demand('every prompt token cached or prefilled', cachedTokens + prefilledTokens === promptTokens)
     } catch (error) {
       const { code, message } = error as { code?: string; message: string }
-      demand(`no error but the engine's and a full cache: ${message}`, message === 'engine' || code === 'ERR_BIO_CACHE_FULL')
+      const isKnown = message === 'engine' || code === 'ERR_BIO_CACHE_FULL' || code === 'ERR_BIO_DEADLINE'
+      demand(`no error but the engine's, a full cache and a deadline: ${message}`, isKnown)
       const positions = options.prompt.length + options.maxTokens - 1
-      if (code !== undefined) demand('fails for room only when too long', Math.ceil(positions / blockTokens) > blocks)
+      if (code === 'ERR_BIO_CACHE_FULL')
+        demand('fails for room only when too long', Math.ceil(positions / blockTokens) > blocks)
+      if (code === 'ERR_BIO_DEADLINE') demand('expires only with a deadline', (deadlineMs ?? Infinity) <= 1)
     }
+    await reading
+    demand('what was streamed is of the request alone', isBeginning(streamed))
+    if (deadlineMs === 0) demand('what came too late never runs', !model.seen.has(generation.id))
   }
 
   const step = async (fails: boolean): Promise<void> => {
@@ -157,9 +214,11 @@ export async function play({ limits: { blocks, blockTokens, ...rest }, events, s
     if (next.type === 'submit') accept(next)
     else if (next.type === 'step') await step(next.fails)
     else if (next.type === 'abort') controllers[next.pick % controllers.length]?.abort()
-    else void generations[next.pick % generations.length]?.[Symbol.asyncIterator]().return?.()
-    const { submitted, finished, aborted, failed, waiting, running } = scheduler.stats()
-    demand('every request is counted once', submitted === finished + aborted + failed + waiting + running)
+    else void generations[next.pick % generations.length]?.generation[Symbol.asyncIterator]().return?.()
+    await Promise.resolve() // whoever settled is known to have
+    const { submitted, finished, aborted, expired, failed, waiting, running } = scheduler.stats()
+    const counted = finished + aborted + expired + failed + waiting + running
+    demand('every request is counted once', submitted === counted && submitted === generations.length)
     demand('running within maxSequences', running <= rest.maxSequences)
   }
   const draining = scheduler.drain({ timeoutMs: 60_000 })
@@ -171,8 +230,8 @@ export async function play({ limits: { blocks, blockTokens, ...rest }, events, s
   await draining
   await Promise.all(settled)
   demand('no block leaked', cache.heldBlocks === 0)
-  const { preemptions, cachedTokens, finished } = scheduler.stats()
-  return { broken: [...broken, ...model.broken], events: events.length, preemptions, cachedTokens, finished }
+  demand('every request settled', ended.size === generations.length)
+  return { ...scheduler.stats(), broken: [...broken, ...model.broken], events: events.length }
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

@@ -1,0 +1,35 @@
+import { expect, test, vi } from 'vitest'
+import { prompt, setUp } from './__fixtures__/set-up.js'
+import { GrowthRoom } from './growth-room.js'
+
+/** Far more requests than the cache has room for: tokens computed again, tokens that count, steps, and decodes per step. */
+async function overload() {
+  const { scheduler, engine } = setUp({ blocks: 48, maxSequences: 24, maxQueue: 200 })
+  const generations = Array.from({ length: 150 }, (_, client) =>
+    scheduler.submit({
+      prompt: prompt(6 + (client % 7), client),
+      maxTokens: 40 + (client % 11),
+      sampling: client,
+    }),
+  )
+  const results = await Promise.all(generations.map(({ result }) => result))
+  let [recomputed, useful] = [0, 0]
+  for (const { promptTokens, cachedTokens, prefilledTokens, tokens } of results) {
+    recomputed += prefilledTokens - (promptTokens - cachedTokens)
+    useful += promptTokens + tokens.length
+  }
+  expect(engine.broken).toEqual([])
+  return { recomputed, useful, steps: engine.steps.length, preemptions: scheduler.stats().preemptions }
+}
+
+test('a cache far too small for its load computes less than an eighth again; without hysteresis, more than a quarter', async () => {
+  const kept = await overload()
+  vi.spyOn(GrowthRoom.prototype, 'widen').mockImplementation(() => {})
+  const control = await overload()
+  vi.restoreAllMocks()
+  expect(control.useful).toBe(kept.useful)
+  expect(control.recomputed / control.useful).toBeGreaterThan(1 / 4)
+  expect(kept.recomputed / kept.useful).toBeLessThan(1 / 8)
+  // and it is not bought by running next to nobody
+  expect(kept.steps).toBeLessThan(1.6 * control.steps)
+})
