@@ -61,6 +61,7 @@ export {
   type LearningCostOptions,
   type LearningProtocol,
 } from './information/learning-cost.js'
+export { defaultSources } from './meter/default-sources.js'
 export type { BudgetOptions, EnergyBudget } from './meter/energy-budget.js'
 export { EnergyMeter, type EnergyMeterOptions } from './meter/energy-meter.js'
 export type { EnergyWindow } from './meter/energy-window.js'

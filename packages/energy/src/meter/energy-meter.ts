@@ -1,9 +1,7 @@
 import { BioError } from '@bio/errors'
 import { checkNumber, invalid } from '../check.js'
-import { cpuEstimateSource } from '../estimate/estimate-source.js'
-import { nvmlSource } from '../nvml/nvml-source.js'
-import { raplSource } from '../powercap/rapl-source.js'
 import type { EnergySource, SourceStatus } from '../source.js'
+import { defaultSources } from './default-sources.js'
 import { EnergyBudget, type BudgetOptions } from './energy-budget.js'
 import { EnergyWindow } from './energy-window.js'
 import { measureCalls, type Measurement, type MeasureOptions } from './measure-calls.js'
@@ -11,7 +9,7 @@ import { openSources, type OpenedSources } from './open-sources.js'
 import { StepLog } from './step-log.js'
 
 export interface EnergyMeterOptions {
-  /** Asked in order; per component the first that works is used. By default RAPL, then an estimate, for the CPU, and NVML for GPUs. */
+  /** Asked in order; per component the first that works is used. By default `defaultSources()`. */
   readonly sources?: readonly EnergySource[]
   /** How often counters are read in the background, so that none wraps unseen; 1 s by default, 0.001 to 60. */
   readonly sampleSeconds?: number
@@ -52,7 +50,7 @@ export class EnergyMeter implements AsyncDisposable {
    * @throws `ERR_BIO_VALUE` for a sample period out of range, or sources that are none.
    */
   static async open(options: EnergyMeterOptions = {}): Promise<EnergyMeter> {
-    const { sources = [raplSource(), cpuEstimateSource(), nvmlSource()], sampleSeconds = 1 } = options
+    const { sources = defaultSources(), sampleSeconds = 1 } = options
     if (!Array.isArray(sources) || !sources.every((source) => typeof source?.open === 'function')) {
       throw invalid('EnergyMeter.open', 'sources to be an array of energy sources', sources)
     }
