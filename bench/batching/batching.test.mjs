@@ -3,6 +3,7 @@ import { onnxMlp } from '../lib/onnx-mlp.mjs'
 import { BentomlBatcher, fitLine } from './bentoml-batcher.mjs'
 import { playClosed, playOpen, summarise } from './load.mjs'
 import { StaticBatcher } from './static-batcher.mjs'
+import { VirtualClock } from './virtual-clock.mjs'
 import { poissonTrace, quickTraces, traces } from './traces.mjs'
 
 const sized = (batches) => async (inputs) => {
@@ -113,4 +114,24 @@ test('an ONNX file holds its weights as they are', () => {
   const weight = Float32Array.of(1.5, -2)
   const file = onnxMlp([{ weight, bias: Float32Array.of(7), inputs: 2, outputs: 1 }])
   expect(file.includes(Buffer.from(weight.buffer))).toBe(true)
+})
+
+test('virtual time passes from event to event, in their order, and gives the real clock back', async () => {
+  const clock = new VirtualClock()
+  const before = performance.now()
+  const seen = []
+  await clock.run(async () => {
+    const cancelled = setTimeout(() => seen.push('cancelled'), 5)
+    setTimeout(() => seen.push(['timer', performance.now()]), 3_600_000)
+    clock.after(10, () => seen.push(['event', performance.now()]))
+    setImmediate(() => clearTimeout(cancelled))
+    await new Promise((resolve) => {
+      setTimeout(resolve, 7_200_000)
+    })
+  })
+  expect(seen).toEqual([
+    ['event', 10],
+    ['timer', 3_600_000.03],
+  ])
+  expect(performance.now() - before).toBeLessThan(60_000)
 })

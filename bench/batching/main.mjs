@@ -9,13 +9,14 @@ import { eventLoopPart } from './parts/event-loop.mjs'
 import { loneRequestPart } from './parts/lone-request.mjs'
 import { overloadPart } from './parts/overload.mjs'
 import { tenantsPart } from './parts/tenants.mjs'
-import { tracesPart } from './parts/traces.mjs'
+import { policyPart, tracesPart } from './parts/traces.mjs'
 import { Session } from './session.mjs'
 import { maxBatchSize, peers } from './systems.mjs'
 
 const parts = {
   lone: loneRequestPart,
   'event-loop': eventLoopPart,
+  policy: policyPart,
   traces: tracesPart,
   tenants: tenantsPart,
   overload: overloadPart,

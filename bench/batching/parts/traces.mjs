@@ -3,8 +3,10 @@ import { alternate } from '../../lib/alternate.mjs'
 import { printRows, row } from '../../lib/rows.mjs'
 import { mean, median } from '../../lib/statistics.mjs'
 import { playOnce } from '../play-once.mjs'
-import { ours, staticPoint, withoutDeadlines } from '../systems.mjs'
+import { maxBatchSize, ours, staticPoint, withoutDeadlines } from '../systems.mjs'
 import { quickTraces, traces } from '../traces.mjs'
+import { VirtualClock } from '../virtual-clock.mjs'
+import { VirtualSession, virtualRunMs } from '../virtual-session.mjs'
 
 const full = {
   screenSeconds: 1,
@@ -20,8 +22,29 @@ const finalists = 3
 const noDeadlines = 'ours, no deadlines'
 const bestStatic = 'best static'
 
-export async function tracesPart({ session, inputs, capacity, targetMs, peers, ...options }) {
-  const plan = options.quick ? quick : full
+export async function tracesPart(context) {
+  const { rows, late } = await compareOnTraces('trace', context, context.quick ? quick : full)
+  console.log(
+    `requests left ${median(late.map(({ p50 }) => p50)).toFixed(3)} ms behind the trace at the median, ` +
+      `${median(late.map(({ p99 }) => p99)).toFixed(3)} ms at p99 (medians over ${late.length} open runs)`,
+  )
+  return rows
+}
+
+/** The same in virtual time, on a session that is a formula: what the policies alone do, the same on every machine, busy or not. */
+export async function policyPart({ inputs, peers, quick: isQuick }) {
+  const clock = new VirtualClock()
+  const session = new VirtualSession(clock)
+  const runMs = virtualRunMs(maxBatchSize)
+  const capacity = (1000 * maxBatchSize) / runMs
+  const context = { session, inputs, capacity, targetMs: Math.round(4 * runMs), peers, quick: isQuick }
+  const plan = isQuick ? quick : { ...full, repetitions: 1 }
+  console.log('\nin virtual time:')
+  const { rows } = await clock.run(() => compareOnTraces('policy', context, plan))
+  return rows
+}
+
+async function compareOnTraces(part, { session, inputs, capacity, targetMs, peers, ...options }, plan) {
   const rows = []
   const late = []
   for (const trace of traces({ capacity, seconds: plan.seconds })) {
@@ -40,29 +63,24 @@ export async function tracesPart({ session, inputs, capacity, targetMs, peers, .
       ),
       plan.repetitions,
     )
-    rows.push(traceRow({ trace, runs, points, peers, seconds: plan.seconds }))
-    if (trace.arrivals !== undefined) late.push(...Object.values(runs).flat())
+    rows.push(traceRow({ part, trace, runs, points, peers, seconds: plan.seconds }))
+    if (trace.arrivals !== undefined)
+      late.push(...Object.values(runs).flatMap((results) => results.map((result) => result.late)))
     const { ours: goodput, static: point, peers: others } = rows.at(-1)
     console.log(
       `${trace.name}: ${goodput.toFixed(0)}/s, ${others[0].ratio.toFixed(2)}× the best static point (${point})`,
     )
   }
   printRows(`Goodput: answers within ${targetMs} ms`, rows)
-  console.log(
-    `requests left ${median(late.map((run) => run.late.p50)).toFixed(3)} ms behind the trace at the median, ` +
-      `${median(late.map((run) => run.late.p99)).toFixed(3)} ms at p99 (medians over ${late.length} open runs)`,
-  )
-  const summary = summaryRows(rows)
+  const summary = summaryRows(part, rows)
   printRows('Over all traces: the least ratio of goodput, and the mean over bursts', summary)
-  return [...rows, ...summary]
+  return { rows: [...rows, ...summary], late }
 }
 
 /** The grid's best by goodput on a short run, by p99 where that is equal (it is, wherever all answer in time). */
 async function bestPoints({ sizes, waits }, play) {
-  const grid = sizes.flatMap((maxBatchSize) =>
-    maxBatchSize === 1
-      ? [{ maxBatchSize, maxWaitMs: 0 }]
-      : waits.map((maxWaitMs) => ({ maxBatchSize, maxWaitMs })),
+  const grid = sizes.flatMap((size) =>
+    (size === 1 ? [0] : waits).map((maxWaitMs) => ({ maxBatchSize: size, maxWaitMs })),
   )
   const tried = []
   for (const point of grid) tried.push({ point, ...(await play(staticPoint(point))) })
@@ -72,16 +90,16 @@ async function bestPoints({ sizes, waits }, play) {
     .map(({ point }) => point)
 }
 
-function label({ maxBatchSize, maxWaitMs }) {
-  return `${maxBatchSize}, ${maxWaitMs} ms`
+function label(point) {
+  return `${point.maxBatchSize}, ${point.maxWaitMs} ms`
 }
 
-function traceRow({ trace, runs, points, peers, seconds }) {
+function traceRow({ part, trace, runs, points, peers, seconds }) {
   const of = (name, figure) => median(runs[name].map((result) => result[figure]))
   const figures = (name) => ({ value: of(name, 'goodput'), p50: of(name, 'p50'), p99: of(name, 'p99') })
   const [best] = points.map(label).toSorted((a, b) => of(b, 'goodput') - of(a, 'goodput'))
   return row({
-    subject: { part: 'trace', trace: trace.name },
+    subject: { part, trace: trace.name },
     offered: trace.arrivals === undefined ? undefined : trace.arrivals.length / seconds,
     ours: of('ours', 'goodput'),
     unit: 'answers/s',
@@ -100,13 +118,13 @@ function traceRow({ trace, runs, points, peers, seconds }) {
   })
 }
 
-function summaryRows(rows) {
+function summaryRows(part, rows) {
   return rows[0].peers.map(({ name }) => {
     const ratios = (chosen) => chosen.map(({ peers }) => peers.find((peer) => peer.name === name).ratio)
     const bursty = rows.filter((entry) => entry.bursty)
     const worst = rows.toSorted((a, b) => ratios([a])[0] - ratios([b])[0])[0]
     return row({
-      subject: { part: 'traces', against: name },
+      subject: { part: `${part}: all`, against: name },
       ours: ratios([worst])[0],
       unit: 'least ratio',
       better: 'higher',
