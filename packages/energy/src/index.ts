@@ -1,4 +1,4 @@
-export { RequestEnergy, type RequestEnergyOptions } from './attribution/request-energy.js'
+export { RequestEnergy, type RequestEnergyOptions, type RequestEnergyTotals } from './attribution/request-energy.js'
 export type { StepCost } from './attribution/step-shares.js'
 export {
   carbonFootprint,

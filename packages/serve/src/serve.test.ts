@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import type { Reading } from '@bio/energy'
 import { Decoder, decoderConfig, saveHuggingFace } from '@bio/models'
 import { Rng } from '@bio/tensor'
 import OpenAI from 'openai'
@@ -132,6 +133,19 @@ describe('the openai client', () => {
     expect(other.usage!.prompt_tokens_details!.cached_tokens).toBe(0)
   })
 
+  test('usage says what the completion used, how that is known, and why it is no better', async () => {
+    const { usage } = await client.completions.create({ ...completion, prompt: 'once upon a time' })
+    const { energy } = usage as unknown as { energy: Reading }
+    // A share of a step is never measured itself.
+    expect(['derived', 'estimated', 'unavailable']).toContain(energy.method)
+    if (energy.joules === null) expect(energy.reasons.length).toBeGreaterThan(0)
+    else expect(0 <= energy.low && energy.low <= energy.joules && energy.joules <= energy.high).toBe(true)
+    if (energy.method === 'estimated') {
+      expect(energy.low).toBeLessThan(energy.high!)
+      expect(energy.reasons.join()).toContain('estimated from the CPU time of this process')
+    }
+  })
+
   test('many at once get what each gets alone', async () => {
     const prompts = Array.from({ length: 4 }, (_, i) => `${'shared '.repeat(10)}${i}`)
     const ask = async (prompt: string): Promise<string> =>
@@ -214,6 +228,7 @@ test('health and metrics say how it stands', async () => {
   expect((await fetch(`${server.url}/health`)).status).toBe(200)
   const text = await (await fetch(`${server.url}/metrics`)).text()
   expect(text).toMatch(/bio_generation_tokens_total \d+/)
+  expect(text).toMatch(/bio_energy_requests_total\{method="(derived|estimated|unavailable)"\} \d+/)
   expect(text).toMatch(/bio_requests_total\{outcome="length"\} \d+/)
   expect(text).toContain('bio_time_to_first_token_seconds_bucket')
 })

@@ -47,8 +47,8 @@ test('a step is shared by marginal cost, and what lies between steps is idle', a
     seconds: 4,
   })
   expect(requests.take('short')).toMatchObject({ joules: 20, seconds: 5 })
-  expect(requests.idle()).toMatchObject({ joules: 50, seconds: 5, method: 'derived' })
-  expect(requests.total()).toMatchObject({ joules: 100, method: 'measured' })
+  expect(requests.read().idle).toMatchObject({ joules: 50, seconds: 5, method: 'derived' })
+  expect(requests.read().total).toMatchObject({ joules: 100, method: 'measured' })
   await meter.close()
 })
 
@@ -125,7 +125,7 @@ test('a request is taken once; an unknown one is unavailable, never zero', async
 test('requests that nobody takes are summed, so that nothing grows', async () => {
   const { meter, requests, work } = await requestsOf({ maxRequests: 2 })
   for (const id of ['a', 'b', 'c', 'd']) work([{ id, tokens: 1 }], 1)
-  expect(requests.unclaimed().joules).toBe(20)
+  expect(requests.read().unclaimed.joules).toBe(20)
   expect([requests.take('a').joules, requests.take('d').joules]).toEqual([null, 10])
   await meter.close()
 })
@@ -143,7 +143,7 @@ test('a segment that nobody counted makes its requests unknown, with the reason,
   expect(requests.take('before').joules).toBe(10)
   expect(requests.take('within')).toMatchObject({ joules: null, reasons: ['EIO'] })
   expect(requests.take('after').joules).toBe(10)
-  for (const lost of [requests.total(), requests.idle()])
+  for (const lost of [requests.read().total, requests.read().idle])
     expect(lost).toMatchObject({ joules: null, reasons: ['EIO'] })
   await meter.close()
 })
@@ -206,7 +206,7 @@ test('the bounds of a request are its shares of the bounds of its steps', async 
 test('an empty step is idle', async () => {
   const { meter, requests, work } = await requestsOf()
   expect(work([], 2)).toEqual([])
-  expect(requests.idle().joules).toBe(20)
+  expect(requests.read().idle.joules).toBe(20)
   await meter.close()
 })
 

@@ -13,8 +13,18 @@ export interface RequestEnergyOptions<Item, Key> extends StepCost<Item> {
   readonly meter: Pick<EnergyMeter, 'begin'>
   /** The request that an item belongs to; it may have items in many steps, or several in one. */
   readonly key: (item: Item) => Key
-  /** Requests kept for `take`; the oldest beyond are summed as `unclaimed()`. Default 10,000. */
+  /** Requests kept for `take`; the oldest beyond are summed as `unclaimed`. Default 10,000. */
   readonly maxRequests?: number
+}
+
+/** The whole, and what of it belongs to no request that can still be taken. */
+export interface RequestEnergyTotals {
+  /** Requests taken or not, unclaimed, steps that still run, and idle. */
+  readonly total: Reading
+  /** While no step ran. */
+  readonly idle: Reading
+  /** Of requests that nobody took before `maxRequests` others came. */
+  readonly unclaimed: Reading
 }
 
 /**
@@ -22,7 +32,7 @@ export interface RequestEnergyOptions<Item, Key> extends StepCost<Item> {
  * where a step begins and ends, and shares each step's energy over the requests in it.
  *
  * Σ requests + idle = window, to rounding: every joule between two readings goes to the steps that ran then, in equal parts, within a step
- * by sᵢ = (cᵢ + f/n) / (f + Σc) (marginal cost first, the fixed cost f in equal parts), or to `idle()` when none ran. Steps that throw or
+ * by sᵢ = (cᵢ + f/n) / (f + Σc) (marginal cost first, the fixed cost f in equal parts), or to `idle` when none ran. Steps that throw or
  * are aborted used energy too. The bounds of a request are its shares of the bounds of its steps, so a clock that ticks coarsely next to
  * a step gives wide ones. Readings are gross: what else the chips did during a step is in it.
  *
@@ -95,19 +105,9 @@ export class RequestEnergy<Item, Key = unknown> {
     return unavailableReading({ source: 'none', seconds: 0, reasons: ['no step of this request has ended'] })
   }
 
-  /** Of requests that nobody took before `maxRequests` others came. */
-  unclaimed(): Reading {
-    return this.#unclaimed.reading()
-  }
-
-  /** While no step ran, up to now. */
-  idle(): Reading {
-    return this.#segments.idle()
-  }
-
-  /** Of everything since the construction, up to now: requests taken or not, unclaimed, steps that still run, and idle. */
-  total(): Reading {
-    return this.#segments.total()
+  /** The whole since the construction and what of it is no request's yet, all of one moment. */
+  read(): RequestEnergyTotals {
+    return { ...this.#segments.read(), unclaimed: this.#unclaimed.reading() }
   }
 
   #enter(items: readonly Item[]): () => void {

@@ -43,17 +43,17 @@ export class Segments {
     return reading
   }
 
-  total(): Reading {
+  /** At one moment, so that the parts sum to the whole. */
+  read(): { readonly total: Reading; readonly idle: Reading } {
     const reading = this.#cut()
     const seconds = (performance.now() - this.#start) / 1000
-    return this.#lost === undefined
-      ? reading
-      : unavailableReading({ ...reading, seconds, reasons: this.#lost })
+    const total =
+      this.#lost === undefined ? reading : unavailableReading({ ...reading, seconds, reasons: this.#lost })
+    return { total, idle: this.#idleOf(total) }
   }
 
   /** The bounds are those of the total less those of the steps. */
-  idle(): Reading {
-    const total = this.total()
+  #idleOf(total: Reading): Reading {
     const { joules, seconds } = this.#idle
     if (total.joules === null) return { ...total, seconds }
     return createReading({

@@ -1,4 +1,5 @@
 import type { GenerationResult as BatchedResult, SchedulerStats } from '@bio/batching'
+import type { Reading } from '@bio/energy'
 import type { PagedKvCacheStats } from '@bio/kv-cache'
 import type { Sampling } from '@bio/models'
 
@@ -34,7 +35,10 @@ export interface GenerationRequest {
   readonly scope: string
 }
 
-export type GenerationResult = Omit<BatchedResult, 'tokens'>
+export interface GenerationResult extends Omit<BatchedResult, 'tokens'> {
+  /** Its part of the energy of the steps that it was in, by tokens; gross. */
+  readonly energy: Reading
+}
 
 export interface EngineStats {
   readonly scheduler: SchedulerStats

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { StepScheduler, type Generation } from '@bio/batching'
+import { StepScheduler, type Generation, type StepItem } from '@bio/batching'
+import { defaultSources, EnergyMeter, RequestEnergy } from '@bio/energy'
 import { getKernels } from '@bio/kernels'
 import { PagedKvCache, type Sequence } from '@bio/kv-cache'
 import { DecoderEngine, loadHuggingFace, type Sampling } from '@bio/models'
@@ -26,6 +27,9 @@ interface Loaded {
   readonly info: ModelInfo
   readonly cache: PagedKvCache
   readonly scheduler: StepScheduler<Sequence, Sampling>
+  readonly meter: EnergyMeter
+  /** By the request's own sampling object, which every step shows again. */
+  readonly energy: RequestEnergy<StepItem<Sequence, Sampling>, Sampling>
 }
 
 async function load(): Promise<Loaded> {
@@ -44,8 +48,16 @@ async function load(): Promise<Loaded> {
   const { model, report } = quantize(decoder, { weights })
   const kept = model.parameters().reduce((bytes, parameter) => bytes + parameter.data.byteLength, 0)
   const cache = new PagedKvCache({ layers, kvHeads, headDim, blockTokens, bytes: cacheBytes })
+  const engine = new DecoderEngine(model, cache)
+  // An estimate is of this process: a server shares its machine, and its clock is fine enough for single steps.
+  const meter = await EnergyMeter.open({ sources: defaultSources({ scope: 'process' }) })
+  const energy: Loaded['energy'] = new RequestEnergy({
+    meter,
+    key: ({ sampling }) => sampling,
+    cost: ({ tokens }) => tokens.length,
+  })
   const scheduler = new StepScheduler<Sequence, Sampling>({
-    engine: new DecoderEngine(model, cache),
+    engine: { step: energy.wrap((items) => engine.step(items)) },
     cache,
     maxSequences,
     maxTokensPerStep: Math.max(maxSequences, maxTokensPerStep),
@@ -57,10 +69,10 @@ async function load(): Promise<Loaded> {
     parameters: parameters.reduce((sum, { size }) => sum + size, 0),
     weightBytes: report.bytes + kept,
   }
-  return { info, cache, scheduler }
+  return { info, cache, scheduler, meter, energy }
 }
 
-function attend({ cache, scheduler }: Loaded): void {
+function attend({ cache, scheduler, meter, energy }: Loaded): void {
   const controllers = new Map<number, AbortController>()
 
   const submit = (id: number, request: GenerationRequest): void => {
@@ -75,15 +87,16 @@ function attend({ cache, scheduler }: Loaded): void {
     }
     controllers.set(id, controller)
     post({ type: 'accepted', id })
-    void follow(id, generation).finally(() => controllers.delete(id))
+    void follow(id, generation, request.sampling).finally(() => controllers.delete(id))
   }
 
-  const follow = async (id: number, generation: Generation): Promise<void> => {
+  const follow = async (id: number, generation: Generation, sampling: Sampling): Promise<void> => {
     try {
       for await (const token of generation) post({ type: 'token', id, token })
       const { tokens: _, ...result } = await generation.result
-      post({ type: 'done', id, result })
+      post({ type: 'done', id, result: { ...result, energy: energy.take(sampling) } })
     } catch (error) {
+      energy.take(sampling)
       post({ type: 'refused', id, error: toPlain(error) })
     }
   }
@@ -103,6 +116,7 @@ function attend({ cache, scheduler }: Loaded): void {
       case 'drain':
         void scheduler
           .drain({ timeoutMs: message.timeoutMs })
+          .finally(() => meter.close())
           .finally(() => setImmediate(() => post({ type: 'drained' })))
     }
   })

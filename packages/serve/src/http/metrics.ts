@@ -17,6 +17,14 @@ export class Metrics {
     'prefix_cache_hits_total',
     'Prompt tokens of finished requests found in the cache',
   )
+  readonly #energy = this.#counter('energy_joules_total', 'Joules of finished requests, best values', [
+    'method',
+  ])
+  readonly #energyRequests = this.#counter(
+    'energy_requests_total',
+    'Finished requests by how their joules are known; those of unavailable ones are in no sum',
+    ['method'],
+  )
   readonly #timeToFirstToken = this.#histogram(
     'time_to_first_token_seconds',
     'From arrival to the first token',
@@ -42,6 +50,9 @@ export class Metrics {
     this.#promptTokens.inc(end.promptTokens)
     this.#generationTokens.inc(end.completionTokens)
     this.#cachedTokens.inc(end.cachedTokens)
+    const { method, joules } = end.energy
+    this.#energyRequests.inc({ method })
+    if (joules !== null) this.#energy.inc({ method }, Math.max(0, joules))
     this.#latency.observe(milliseconds / 1000)
   }
 
