@@ -15,6 +15,15 @@ test('who comes after a request with the same beginning waits for it, and comput
   expect((await second.result).prefilledTokens).toBe(3)
 })
 
+test('who waits for a prefix holds nobody up', async () => {
+  const { scheduler, engine } = setUp({ maxTokensPerStep: 64 })
+  const prompts = [after(40, 3, 1), after(40, 3, 2), prompt(5, 30)]
+  const ids = prompts.map((tokens) => scheduler.submit({ prompt: tokens, maxTokens: 2, sampling: 1 }).id)
+  await scheduler.drain()
+  expect(engine.steps[0]!.ids).toEqual([ids[0], ids[2]])
+  expect(engine.steps[1]!.ids).toContain(ids[1])
+})
+
 test('a few common tokens are computed twice in the same step rather than waited for', async () => {
   const { scheduler, engine } = setUp({ blockTokens: 16, blocks: 20 })
   const [a, b] = [prompt(8, 1), Int32Array.from([...prompt(8, 1), 49])]

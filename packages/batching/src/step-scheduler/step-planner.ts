@@ -76,10 +76,12 @@ export class StepPlanner<Sequence extends CachedSequence, Sampling> {
       this.#growthRoom.widen()
       return chunks
     }
+    const { maxSequences } = this.#limits
+    const isFull = (): boolean => budget === 0 || this.running.length === maxSequences
+    if (isFull()) return chunks
     let followers = 0
     for (const request of this.waiting) {
-      if (budget === 0 || this.running.length === this.#limits.maxSequences) break
-      if (request === this.#noRoom || followers === this.#limits.maxSequences) break
+      if (isFull() || followers === maxSequences || request === this.#noRoom) break
       if (this.#sharedPrefixes.isWorthWaiting(request, { left: budget, perStep })) followers += 1
       else if (this.#admit(request)) take(request)
       else if (this.#noRoom !== undefined) break // nobody overtakes for being small

@@ -2,13 +2,21 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { play, randomSchedule } from './__fixtures__/random-schedule.js'
 
-test('100,000 random events: the tokens of each request alone, limits kept, no block leaked', async () => {
-  let events = 0
-  for (let seed = 0; events < 100_000; seed++) {
-    for (const schedule of fc.sample(randomSchedule(500), { seed, numRuns: 20 })) {
+test('100,000 random sequences of events: the tokens of each request alone, limits kept, no block leaked', async () => {
+  let [preemptions, expired] = [0, 0]
+  for (let seed = 0; seed < 1000; seed++) {
+    for (const [index, schedule] of fc.sample(randomSchedule(40), { seed, numRuns: 100 }).entries()) {
       const played = await play(schedule)
-      expect(played.broken, `seed ${seed}`).toEqual([])
-      events += played.events
+      expect(played.broken, `seed ${seed}, ${index}`).toEqual([])
+      preemptions += played.preemptions
+      expired += played.expired
     }
   }
+  expect(preemptions).toBeGreaterThan(1000)
+  expect(expired).toBeGreaterThan(1000)
+})
+
+test('long sequences, up to 2,000 events under the same limits', async () => {
+  for (const [index, schedule] of fc.sample(randomSchedule(2000), { seed: 1, numRuns: 50 }).entries())
+    expect((await play(schedule)).broken, `${index}`).toEqual([])
 })
