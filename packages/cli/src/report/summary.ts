@@ -61,7 +61,7 @@ export function summaryTable(report: TourReport): string {
   const { serve, energy, cost } = report
   const band =
     energy.low === null || energy.high === null
-      ? energy.reasons.join('; ')
+      ? 'unknown'
       : `${digits(energy.low)} to ${digits(energy.high)} J per token after`
   const { dollarsPerHour, utilisation } = cost.assumptions
   return [
@@ -70,6 +70,7 @@ export function summaryTable(report: TourReport): string {
     `  before: one request after the other, f32, no cache. After: batched, shared prefix, int4. ${serve.clients} clients at once in both.`,
     `  batched f32 gave ${serve.identicalTokens ? 'every client exactly the tokens of' : 'OTHER TOKENS than'} one request at a time.`,
     `  energy is ${energy.method} (${energy.source}): ${band}.`,
+    ...energy.reasons.map((reason) => `    ${reason}`),
     `  cost at $${digits(dollarsPerHour)} an hour for this machine, ${100 * utilisation} % busy.`,
   ].join('\n')
 }

@@ -26,13 +26,13 @@ function summary(report: TourReport): Section {
   const { dollarsPerHour, utilisation } = cost.assumptions
   return {
     heading: 'Before and after',
-    text: `${serve.clients} clients ask at once. Before: one request after the other, f32, no cache. After: batched, shared prefixes, int4. Energy is ${energy.method} (${energy.source}), between ${digits(energy.low ?? NaN)} and ${digits(energy.high ?? NaN)} J per token after. Cost at $${digits(dollarsPerHour)} an hour for this machine, ${100 * utilisation} % busy.`,
+    text: `${serve.clients} clients ask at once. Before: one request after the other, f32, no cache. After: batched, shared prefixes, int4. Energy is ${energy.method} (${energy.source})${energy.low === null || energy.high === null ? '' : `, between ${digits(energy.low)} and ${digits(energy.high)} J per token after`}: ${energy.reasons.join('; ')}. Cost at $${digits(dollarsPerHour)} an hour for this machine, ${100 * utilisation} % busy.`,
     table: summaryRows(report),
   }
 }
 
 function training({ train }: TourReport): Section {
-  const { curve, expertLoad } = train
+  const { curve, energy, expertLoad } = train
   const known = curve.joules.some((joules) => joules !== null)
   return {
     heading: 'Sparse activation: learning with experts',
@@ -59,11 +59,15 @@ function training({ train }: TourReport): Section {
         ? [
             {
               title: 'Energy.',
-              caption: 'Joules since the first step, beside the loss.',
+              caption: `Joules since the first step, ${energy.method} by ${energy.source}, and their bounds. ${energy.reasons.join('. ')}`,
               xLabel: 'step',
               yLabel: 'joules',
               x: curve.step,
-              series: [{ label: 'joules', values: curve.joules }],
+              series: [
+                { label: energy.method, values: curve.joules },
+                { label: 'at least', values: curve.low },
+                { label: 'at most', values: curve.high },
+              ],
             },
           ]
         : []),

@@ -1,3 +1,4 @@
+import type { Reading } from '@bio/energy'
 import type { TourSize } from './settings.js'
 import type { CostReport } from './cost.js'
 
@@ -50,12 +51,14 @@ export interface TrainFigures {
   /** Largest over the layers, of the load of the last tenth of the steps. */
   readonly maxViolation: number
   readonly deadExperts: number
-  readonly joules: number | null
+  readonly energy: Reading
   /** For the plots: one entry per recorded step. */
   readonly curve: {
     readonly step: readonly number[]
     readonly bitsPerByte: readonly number[]
     readonly joules: readonly (number | null)[]
+    readonly low: readonly (number | null)[]
+    readonly high: readonly (number | null)[]
   }
   /** Share of tokens that each expert took, per layer, of the last tenth of the steps. */
   readonly expertLoad: readonly (readonly number[])[]

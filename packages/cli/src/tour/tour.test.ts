@@ -53,9 +53,20 @@ test('batched serving gives the tokens of one at a time, and computes a shared p
   expect(promptTokens).toBeGreaterThan(5 * prefilledTokens)
 })
 
-test('no joule is without its method, and an estimate has its band', () => {
-  const { method, joulesPerToken, low, high } = report.energy
-  expect(['measured', 'derived', 'estimated', 'unavailable']).toContain(method)
-  if (method === 'unavailable') expect(joulesPerToken).toBeNull()
-  else expect(low! <= joulesPerToken! && joulesPerToken! <= high!).toBe(true)
+test('no joule is without its method, and an estimate has its band and its reason, in the report and on the page', () => {
+  const { energy, train } = report
+  for (const [{ method, low, high, reasons }, joules] of [
+    [energy, energy.joulesPerToken],
+    [energy.baseline, energy.baseline.joulesPerToken],
+    [train.energy, train.energy.joules],
+  ] as const) {
+    expect(['measured', 'derived', 'estimated', 'unavailable']).toContain(method)
+    if (method === 'unavailable') expect(joules).toBeNull()
+    else expect(low! <= joules! && joules! <= high!).toBe(true)
+    if (method === 'estimated') expect(low).toBeLessThan(high!)
+    if (method !== 'measured') expect(reasons.join()).not.toBe('')
+  }
+  const page = readFileSync(join(out, 'tour.html'), 'utf8')
+  expect(page).toContain(`Energy is ${energy.method}`)
+  expect(page).toContain(`Joules since the first step, ${train.energy.method}`)
 })

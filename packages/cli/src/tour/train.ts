@@ -1,4 +1,4 @@
-import type { EnergyMeter } from '@bio/energy'
+import type { EnergyMeter, Reading } from '@bio/energy'
 import { bitsPerByte, Decoder, unigramBitsPerByte } from '@bio/models'
 import { LoadMeter } from '@bio/sparse-moe'
 import { AdamW, clipGradNorm, cosineSchedule, crossEntropy, Rng, TokenWindows } from '@bio/tensor'
@@ -31,7 +31,7 @@ export async function train(
     { length: settings.model.layers },
     () => new LoadMeter({ experts: settings.model.experts }),
   )
-  const curve = { step: [] as number[], bitsPerByte: [] as number[], joules: [] as (number | null)[] }
+  const curve = { step: [] as number[], bitsPerByte: [] as number[], energy: [] as Reading[] }
   const progress = new Progress('training', { total: steps })
   const window = meter.begin('train')
   const start = performance.now()
@@ -48,22 +48,22 @@ export async function train(
     if (step > steps * 0.9) experts.forEach((aux, layer) => loads[layer]!.add(aux.counts))
     if (step % 5 === 0 || step === 1) {
       const bits = loss.item() / Math.LN2
-      const joules = window.read().joules
+      const energy = window.read()
       curve.step.push(step)
       curve.bitsPerByte.push(bits)
-      curve.joules.push(joules)
+      curve.energy.push(energy)
       const violation = Math.max(...experts.map((aux) => aux.maxViolation))
       const rate = (step * batch * length * 1000) / (performance.now() - start)
       progress.update(
         step,
-        `${bits.toFixed(2)} bits/byte, busiest expert +${(violation * 100).toFixed(0)} %, ${joules === null ? 'joules unknown' : `${digits(joules)} J`}, ${digits(rate / 1000)} k bytes/s`,
+        `${bits.toFixed(2)} bits/byte, busiest expert +${(violation * 100).toFixed(0)} %, ${energy.joules === null ? 'joules unknown' : `${digits(energy.joules)} J ${energy.method}`}, ${digits(rate / 1000)} k bytes/s`,
       )
       // Ctrl-C, timers and the meter get their turn.
       await new Promise((turn) => setImmediate(turn))
     }
   }
   const seconds = (performance.now() - start) / 1000
-  const { joules } = window.end()
+  const energy = window.end()
   decoder.eval()
   const bitsPerByteEnd = bitsPerByte(decoder, test, { length })
   progress.end(`${bitsPerByteEnd.toFixed(2)} bits/byte on held-out text`)
@@ -78,8 +78,14 @@ export async function train(
     tokensPerSecond: (steps * batch * length) / seconds,
     maxViolation: Math.max(...loads.map((load) => load.maxViolation)),
     deadExperts: loads.reduce((sum, load) => sum + load.deadExperts, 0),
-    joules,
-    curve,
+    energy,
+    curve: {
+      step: curve.step,
+      bitsPerByte: curve.bitsPerByte,
+      joules: curve.energy.map(({ joules }) => joules),
+      low: curve.energy.map(({ low }) => low),
+      high: curve.energy.map(({ high }) => high),
+    },
     expertLoad: loads.map((load) => Array.from(load.load)),
   }
   return { decoder, figures }
