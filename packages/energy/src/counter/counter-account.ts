@@ -196,7 +196,7 @@ export class CounterAccount implements EnergyAccount {
     this.#moved = true
     const plateau = this.#plateau
     this.#plateau = { after: from.since }
-    const step = counterStep(from.value, to.value, to.time - from.time, this.counter)
+    const step = counterStep(from.value, to.value, to.time - from.since, this.counter)
     if ('fault' in step) return this.#fault(step.fault)
     this.#low += step.low
     this.#high += step.high

@@ -170,10 +170,35 @@ test.each<[string, FakePowercap, RegExp]>([
       .zone('intel-rapl:1', 'package-1', { energy: systemError('EINVAL') }),
     /intel-rapl:1\/energy_uj: EINVAL/,
   ],
+  [
+    'one of two packages malformed',
+    new FakePowercap().zone('intel-rapl:0', 'package-0').zone('intel-rapl:1', 'package-1', { range: 'much' }),
+    /intel-rapl:1 is left out: .*not a number/,
+  ],
+  [
+    'one of two zones without a name',
+    new FakePowercap()
+      .zone('intel-rapl:0', 'package-0')
+      .zone('intel-rapl:1', 'package-1')
+      .without('intel-rapl:1', 'name'),
+    /intel-rapl:1 is left out: ENOENT/,
+  ],
 ])('%s is refused with the reason', async (_, fake, reason) => {
   const opening = await openFake(fake)
   expect(opening.usable).toBe(false)
   expect(opening.reasons.join()).toMatch(reason)
+})
+
+test('a psys that is malformed is left out of packages that are not', async () => {
+  const fake = new FakePowercap()
+    .zone('intel-rapl:0', 'package-0')
+    .zone('intel-rapl:1', 'psys', { range: 'much' })
+  const span = (await accountOf(fake)).startSpan()
+  fake.pass(1, { 'intel-rapl:0': 50 })
+  expect(span.read()).toMatchObject({
+    domains: ['package-0'],
+    reasons: [expect.stringContaining('intel-rapl:1 is left out')],
+  })
 })
 
 test('DRAM that cannot be read, or never moves, is left out of domains and joules, and the reading says so', async () => {
@@ -218,6 +243,10 @@ test('a tree of real files is read', async () => {
   } finally {
     rmSync(root, { recursive: true })
   }
+})
+
+test.each([0, 1001, Number.NaN])('a rate of %d is refused', (hertz) => {
+  expect(() => raplSource({ hertz })).toThrow(expect.objectContaining({ code: 'ERR_BIO_VALUE' }))
 })
 
 test('an empty root is refused', () => {

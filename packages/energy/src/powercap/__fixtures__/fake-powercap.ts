@@ -27,6 +27,12 @@ export class FakePowercap implements PowercapFiles {
     this.#files.set(`${this.root}/${folder}/${file}`, content)
   }
 
+  /** Takes one file out of a zone, and returns this. */
+  without(folder: string, file: string): this {
+    this.#files.delete(`${this.root}/${folder}/${file}`)
+    return this
+  }
+
   /** Sets the counter of a zone, in µJ. */
   energy(folder: string, content: Content): void {
     this.set(folder, 'energy_uj', content)
