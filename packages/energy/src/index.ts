@@ -1,4 +1,8 @@
-export { RequestEnergy, type RequestEnergyOptions, type RequestEnergyTotals } from './attribution/request-energy.js'
+export {
+  RequestEnergy,
+  type RequestEnergyOptions,
+  type RequestEnergyTotals,
+} from './attribution/request-energy.js'
 export type { StepCost } from './attribution/step-shares.js'
 export {
   carbonFootprint,
@@ -21,6 +25,11 @@ export {
 } from './cost/sensitivity.js'
 export { costPerMillionTokens, type TokenCostOptions } from './cost/token-cost.js'
 export type { UnitCost, UnitCostOptions } from './cost/unit-cost.js'
+export { amdGpuSource, type AmdGpuOptions } from './devices/amd-gpu-source.js'
+export { appleSource, type AppleOptions } from './devices/apple-source.js'
+export { batterySource, type BatteryOptions } from './devices/battery-source.js'
+export { hwmonSource, type HwmonOptions } from './devices/hwmon-source.js'
+export { jetsonSource, type JetsonOptions } from './devices/jetson-source.js'
 export { boampsReport, type BoampsOptions } from './documents/boamps.js'
 export { cycloneDxDocument } from './documents/cyclonedx.js'
 export type { JsonObject } from './documents/figures.js'

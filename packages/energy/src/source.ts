@@ -22,7 +22,7 @@ export type SourceOpening =
       readonly reasons: readonly string[]
       /** What a person could do to make it usable: a rule, a group, a package. */
       readonly cure?: string
-      /** The hardware is there and uses energy that nobody counts: readings then say so. */
+      /** True: the hardware is there and uses energy that nobody counts, and readings say so. False: it is surely not there, and they need not. */
       readonly present?: boolean
     }
 

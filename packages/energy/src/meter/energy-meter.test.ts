@@ -146,7 +146,16 @@ test.each([5, {}, [undefined], [{ name: 'x' }]])('%o as sources is refused', asy
 
 test('the default sources say what this machine can do, and every reading has a method or a reason', async () => {
   await using meter = await EnergyMeter.open()
-  expect(meter.sources().map(({ name }) => name)).toEqual(['rapl', 'cpu-time', 'nvml'])
+  expect(meter.sources().map(({ name }) => name)).toEqual([
+    'rapl',
+    'hwmon',
+    'jetson',
+    'powermetrics',
+    'cpu-time',
+    'nvml',
+    'amd-gpu',
+    'hwmon',
+  ])
   for (const { used, reasons } of meter.sources()) expect(used || reasons.length > 0).toBe(true)
   const reading = meter.begin().end()
   if (reading.joules === null) expect(reading.reasons.length).toBeGreaterThan(0)

@@ -39,7 +39,7 @@ export async function openSources(sources: readonly EnergySource[]): Promise<Ope
     const winner = used.get(component)
     if (opening.usable || (winner !== undefined && sources.indexOf(winner) < index)) return []
     const why = opening.reasons.join('; ')
-    if (winner !== undefined) return [`no ${name}: ${why}`]
+    if (winner !== undefined) return opening.present === false ? [] : [`no ${name}: ${why}`]
     return opening.present === true ? [`the ${component} is not counted: ${why}`] : []
   })
   return { accounts, statuses, reasons }
