@@ -33,6 +33,12 @@ export interface GenerationRequest {
   readonly stopTokens: readonly number[]
   /** Prefixes are shared within a scope only: one per tenant. */
   readonly scope: string
+  /** Who shares the steps fairly with all others, and the queue. Default: the scope. */
+  readonly tenant?: string
+  /** Higher goes first among the requests of its tenant. Default 0. */
+  readonly priority?: number
+  /** Milliseconds from submit to the last token; then the request fails with ERR_BIO_DEADLINE, behind its tokens so far. */
+  readonly deadlineMs?: number
 }
 
 export interface GenerationResult extends Omit<BatchedResult, 'tokens'> {

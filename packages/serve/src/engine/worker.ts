@@ -79,9 +79,10 @@ function attend({ cache, scheduler, meter, energy }: Loaded): void {
     const controller = new AbortController()
     // A scope of its own shares with nobody.
     const scope = options.sharePrefixes === false ? `request ${id}` : request.scope
+    const { tenant = request.scope } = request
     let generation: Generation
     try {
-      generation = scheduler.submit({ ...request, scope, signal: controller.signal })
+      generation = scheduler.submit({ ...request, scope, tenant, signal: controller.signal })
     } catch (error) {
       return post({ type: 'refused', id, error: toPlain(error) })
     }
