@@ -29,8 +29,8 @@ afterEach(async () => {
 describe.each(['thread', 'process'] as const)('a %s', (kind) => {
   test('runs the module with its data, outside this thread', async () => {
     const runner = pool({ kind, data: { weights: new Map([['a', 1]]) } })
-    const [value, data, identity] = await run(runner, [7, { do: 'data' }, { do: 'identity' }])
-    expect(value).toBe(7)
+    const [value, data, identity] = await run(runner, [Number.NaN, { do: 'data' }, { do: 'identity' }])
+    expect(value).toBe(Number.NaN)
     expect(data).toEqual({ weights: new Map([['a', 1]]) })
     const { pid, threadId } = identity as { pid: number; threadId: number }
     expect(kind === 'thread' ? threadId : pid).not.toBe(kind === 'thread' ? 0 : process.pid)

@@ -21,7 +21,7 @@ export function ownCopy(value) {
  */
 export function toPost(values) {
   const copies = values.map(ownCopy)
-  const transfer = copies.flatMap((copy, index) => (copy === values[index] ? [] : [copy.buffer]))
+  const transfer = copies.flatMap((copy, index) => (Object.is(copy, values[index]) ? [] : [copy.buffer]))
   return { values: copies, transfer }
 }
 
