@@ -2,7 +2,6 @@ import { BioError } from '@bio/errors'
 import { Tenants, type Tenant } from '../batcher/tenant.js'
 import { checkCount, checkDelay, invalid } from '../check.js'
 import { Drain, type DrainOptions } from '../drain.js'
-import { MovingAverage } from '../moving-average.js'
 import { onAbort } from '../on-abort.js'
 import { QueueFullError } from '../queue-full-error.js'
 import { SharedAbort } from '../shared-abort.js'
@@ -16,6 +15,7 @@ import {
   type SampleRequest,
 } from './generation.js'
 import { ScheduledRequest } from './scheduled-request.js'
+import { SchedulerLedger, type Ending } from './scheduler-ledger.js'
 import type { SchedulerStats } from './scheduler-stats.js'
 import { checkOutputs, checkToken, toItem } from './step-exchange.js'
 import { StepPlanner, type Chunk } from './step-planner.js'
@@ -74,22 +74,10 @@ export class StepScheduler<Sequence extends CachedSequence, Sampling> implements
   readonly #tenants: Tenants
   readonly #planner: StepPlanner<Sequence, Sampling>
   readonly #drain: Drain = new Drain('StepScheduler', () => !this.#looping)
-  readonly #counts = {
-    submitted: 0,
-    finished: 0,
-    aborted: 0,
-    expired: 0,
-    failed: 0,
-    rejected: 0,
-    steps: 0,
-    prefilledTokens: 0,
-    generatedTokens: 0,
-  }
+  readonly #ledger: SchedulerLedger = new SchedulerLedger()
   readonly #deadlines: Deadlines<ScheduledRequest<Sequence, Sampling>> = new Deadlines((request) =>
     this.#leave(request, 'expired', () => request.stream.fail(deadlineError(request))),
   )
-  readonly #residenceMs: MovingAverage = new MovingAverage()
-  #items = 0
   #looping = false
   /** The step in flight: its requests keep their blocks until it ends, even if they are gone. */
   #step: { readonly requests: ReadonlySet<unknown>; readonly abort: SharedAbort } | undefined
@@ -175,25 +163,22 @@ export class StepScheduler<Sequence extends CachedSequence, Sampling> implements
     })
   }
 
-  /** A named tenant may hold as many waiting places as are still free: alone it takes half of the queue, and there is room for another. */
   #checkPlaces(operation: string, tenant: Tenant, wanted: number): void {
     const { maxQueue, maxSequences } = this.#limits
-    const placesOf = (free: number, held: number): number =>
-      tenant.name === '' ? free : Math.floor((free - held + 1) / 2)
-    const most = placesOf(maxQueue, 0)
-    if (wanted > most)
-      throw invalid(operation, `at most ${most} samplings, the queue being no longer`, wanted)
-    const { size } = this.#planner.waiting
-    if (wanted <= placesOf(maxQueue - size, tenant.waiting)) return
-    this.#counts.rejected += wanted
+    const { waiting } = this.#planner
+    const { now, ever } = waiting.placesFor(tenant, maxQueue)
+    if (wanted <= now) return
+    if (wanted > ever)
+      throw invalid(operation, `at most ${ever} samplings, the queue being no longer`, wanted)
+    this.#ledger.counts.rejected += wanted
     throw new QueueFullError(operation, {
       expected: `fewer than ${maxQueue} waiting requests, and of one tenant fewer than places left`,
-      retryAfterMs: (size / maxSequences) * (this.#residenceMs.value ?? 0),
+      retryAfterMs: (waiting.size / maxSequences) * (this.#ledger.residenceMs.value ?? 0),
     })
   }
 
   #enter(request: ScheduledRequest<Sequence, Sampling>, signal: AbortSignal | undefined): void {
-    this.#counts.submitted += 1
+    this.#ledger.counts.submitted += 1
     if (signal?.aborted) return this.#abort(request)
     if (signal !== undefined) {
       const forget = onAbort(signal, () => this.#abort(request))
@@ -223,15 +208,8 @@ export class StepScheduler<Sequence extends CachedSequence, Sampling> implements
   /** Counts since construction. */
   stats(): SchedulerStats {
     const { waiting, running, preemptions, cachedTokens } = this.#planner
-    const { steps } = this.#counts
-    return {
-      ...this.#counts,
-      waiting: waiting.size,
-      running: running.length,
-      preemptions,
-      cachedTokens,
-      occupancy: steps === 0 ? 0 : this.#items / (steps * this.#limits.maxSequences),
-    }
+    const now = { waiting: waiting.size, running: running.length, preemptions, cachedTokens }
+    return this.#ledger.snapshot(this.#limits.maxSequences, now)
   }
 
   async #loop(): Promise<void> {
@@ -250,8 +228,7 @@ export class StepScheduler<Sequence extends CachedSequence, Sampling> implements
 
   async #runStep(chunks: readonly Chunk<Sequence, Sampling>[]): Promise<void> {
     const items = chunks.map(toItem)
-    this.#counts.steps += 1
-    this.#items += items.length
+    this.#ledger.stepped(items.length)
     const abort = new SharedAbort(items.length)
     this.#step = { requests: new Set(chunks.map(({ request }) => request)), abort }
     let settle: (chunk: Chunk<Sequence, Sampling>, index: number) => void
@@ -277,10 +254,10 @@ export class StepScheduler<Sequence extends CachedSequence, Sampling> implements
     try {
       const prefilled = request.prefilledTokens
       request.commit(item.tokens)
-      this.#counts.prefilledTokens += request.prefilledTokens - prefilled
+      this.#ledger.counts.prefilledTokens += request.prefilledTokens - prefilled
       if (!item.sample) return
       checkToken(token)
-      this.#counts.generatedTokens += 1
+      this.#ledger.counts.generatedTokens += 1
       const finishReason = request.append(token)
       if (finishReason !== undefined) this.#end(request, 'finished', finishReason)
     } catch (error) {
@@ -295,23 +272,17 @@ export class StepScheduler<Sequence extends CachedSequence, Sampling> implements
 
   #end(
     request: ScheduledRequest<Sequence, Sampling>,
-    count: 'finished' | 'aborted',
+    ending: 'finished' | 'aborted',
     finishReason: 'stop' | 'length' | 'abort' = 'abort',
   ): void {
-    this.#leave(request, count, () => request.stream.end(request.result(finishReason)))
+    this.#leave(request, ending, () => request.stream.end(request.result(finishReason)))
   }
 
   /** A request settles, once, and leaves; its blocks go back now, or after the step that is writing them. */
-  #leave(
-    request: ScheduledRequest<Sequence, Sampling>,
-    count: 'finished' | 'aborted' | 'expired' | 'failed',
-    settle: () => void,
-  ): void {
+  #leave(request: ScheduledRequest<Sequence, Sampling>, ending: Ending, settle: () => void): void {
     if (request.ended) return
     request.ended = true
-    this.#counts[count] += 1
-    if (count === 'finished' && request.admittedAt !== undefined)
-      this.#residenceMs.add(performance.now() - request.admittedAt)
+    this.#ledger.ended(request, ending)
     this.#deadlines.delete(request)
     this.#planner.forget(request)
     settle()

@@ -16,6 +16,16 @@ export class WaitingQueue<Sequence extends CachedSequence, Sampling> {
     return this.#size
   }
 
+  /**
+   * How many more requests of a tenant may wait, now and in an empty queue. A named tenant may hold as many places as are still free: alone
+   * it takes half of them, and there is room for another. Requests without a tenant may take all.
+   */
+  placesFor(tenant: Tenant, maxQueue: number): { readonly now: number; readonly ever: number } {
+    const places = (free: number, held: number): number =>
+      tenant.name === '' ? free : Math.floor((free - held + 1) / 2)
+    return { now: places(maxQueue - this.#size, tenant.waiting), ever: places(maxQueue, 0) }
+  }
+
   add(request: ScheduledRequest<Sequence, Sampling>): void {
     const line = this.#lines.get(request.tenant)
     if (line === undefined) this.#lines.set(request.tenant, [request])

@@ -222,7 +222,7 @@ export async function play(schedule: Schedule): Promise<Played> {
     demand('running within maxSequences', running <= rest.maxSequences)
   }
   const draining = scheduler.drain({ timeoutMs: 60_000 })
-  for (let turns = 0; scheduler.stats().waiting + scheduler.stats().running > 0; turns++) {
+  for (let turns = 0; ended.size < generations.length; turns++) {
     if (turns === 10_000) throw new Error('the scheduler no longer advances')
     await step(false)
   }
