@@ -55,6 +55,10 @@ export {
 } from './documents/software-carbon-intensity.js'
 export { spdxDocument, type SpdxOptions } from './documents/spdx.js'
 export { cpuEstimateSource, type CpuEstimateOptions } from './estimate/estimate-source.js'
+export type { EnergyExport } from './exports/countable.js'
+export { readingsToCsv, type LabelledReading } from './exports/csv.js'
+export { openTelemetryEnergy, type OpenTelemetryMeter } from './exports/open-telemetry.js'
+export { prometheusEnergy, type PrometheusClient } from './exports/prometheus.js'
 export {
   ActionInformation,
   type Action,

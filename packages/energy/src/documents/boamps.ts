@@ -82,7 +82,7 @@ export function boampsReport(run: RunRecord, options: BoampsOptions): JsonObject
 }
 
 function measure(run: RunRecord, { name, stage }: RunPhase, energy: KnownReading): JsonObject {
-  const gpus = energy.domains.filter((domain) => domain.startsWith('gpu')).length
+  const gpus = energy.domains.filter((domain) => domain.includes('gpu')).length
   return {
     measurementMethod: `@bio/energy, ${name} (${stage}): ${describeEnergy(run, energy)}`,
     ...(gpus < energy.domains.length || gpus === 0 ? { cpuTrackingMode: energy.source } : {}),
