@@ -1,0 +1,79 @@
+// The sampling thread: what it loses while JavaScript is blocked, beside a timer of the blocked loop, and the CPU time that it takes.
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { sampleFiles } from '../../../packages/kernels/dist/index.js'
+import { printRows, row } from '../../lib/rows.mjs'
+
+export async function samplerPart({ quick }) {
+  const folder = mkdtempSync(join(tmpdir(), 'bio-sampler-'))
+  const paths = ['a', 'b'].map((name) => join(folder, name))
+  for (const path of paths) writeFileSync(path, '123456789\n')
+  try {
+    const seconds = quick ? 2 : 10
+    const blocked = [10, 1000].map((hertz) => blockedLoop(paths, { hertz, seconds }))
+    printRows(`Samples lost while the event loop was blocked for ${seconds} s`, blocked)
+    const costs = []
+    for (const [hertz, target] of [
+      [10, 0.1],
+      [100, undefined],
+      [1000, 1],
+    ])
+      costs.push(await cpuShare(paths, { hertz, target, seconds }))
+    printRows(`CPU time of the thread over ${seconds} s, two files`, costs)
+    return [...blocked, ...costs]
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+/** The loop is busy, not asleep: it takes a core, as a kernel or a parser would. */
+function blockedLoop(paths, { hertz, seconds }) {
+  const sampler = sampleFiles({ paths, hertz })
+  let ticks = 0
+  const timer = setInterval(() => ticks++, 1000 / hertz)
+  sampler.take()
+  const end = performance.now() + seconds * 1000
+  while (performance.now() < end);
+  const rows = sampler.take()
+  clearInterval(timer)
+  sampler.close()
+  const expected = seconds * hertz
+  // The last row is the one that `take` reads itself.
+  const gaps = rows.slice(1).map(({ time }, index) => time - rows[index].time)
+  return row({
+    subject: { part: 'sampler', what: 'blocked event loop', hertz },
+    ours: Math.max(0, expected - (rows.length - 1)) + sampler.lost,
+    unit: 'samples lost',
+    better: 'lower',
+    expected,
+    longestGapMs: 1000 * Math.max(...gaps),
+    lostBySetInterval: expected - ticks,
+  })
+}
+
+async function cpuShare(paths, { hertz, target, seconds }) {
+  const sampler = sampleFiles({ paths, hertz })
+  const wait = (time) => new Promise((done) => setTimeout(done, time * 1000))
+  await wait(0.3) // the thread names itself once it runs
+  const [thread] = samplingThreads()
+  const cpu = () => Number(readFileSync(`/proc/self/task/${thread}/schedstat`, 'utf8').split(' ')[0]) / 1e9
+  const [before, begin] = [cpu(), performance.now()]
+  await wait(seconds)
+  const share = (100 * (cpu() - before)) / ((performance.now() - begin) / 1000)
+  sampler.close()
+  await wait(0.3)
+  return row({
+    subject: { part: 'sampler', what: 'CPU', hertz },
+    ours: share,
+    unit: '% of a core',
+    better: 'lower',
+    ...(target === undefined ? {} : { target }),
+  })
+}
+
+function samplingThreads() {
+  return readdirSync('/proc/self/task').filter(
+    (id) => readFileSync(`/proc/self/task/${id}/comm`, 'utf8').trim() === 'bio-energy',
+  )
+}
