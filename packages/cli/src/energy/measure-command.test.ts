@@ -15,9 +15,9 @@ const node = (script: string): string[] => [process.execPath, '-e', script]
 const spin = 'const until = Date.now() + 300; while (Date.now() < until);'
 
 /** What the meter finds in a virtual machine: no counters anywhere. */
-const withoutCounters = (): readonly EnergySource[] => [
+const withoutCounters = (scope: 'machine' | 'children'): readonly EnergySource[] => [
   raplSource({ root: join(folder, 'none') }),
-  cpuEstimateSource(),
+  cpuEstimateSource({ scope }),
 ]
 
 function expectEstimate(reading: Reading): void {
@@ -29,7 +29,7 @@ function expectEstimate(reading: Reading): void {
 }
 
 test('without counters every figure says estimated, with its band and the reason', async () => {
-  const result = await measureCommand(node(spin), { sources: withoutCounters() })
+  const result = await measureCommand(node(spin), { sources: withoutCounters })
   expectEstimate(result.energy)
   expectEstimate(result.machine)
   const text = energyLines(result, 0.3).join('\n')
@@ -42,7 +42,7 @@ test.runIf(process.platform === 'linux')(
   'a child of the command is counted with it, and the scope says so',
   async () => {
     const grandchild = `require('node:child_process').spawnSync(process.execPath, ['-e', ${JSON.stringify(spin)}])`
-    const { energy: reading, scope } = await measureCommand(node(grandchild), { sources: withoutCounters() })
+    const { energy: reading, scope } = await measureCommand(node(grandchild), { sources: withoutCounters })
     expect(scope).toBe('processes')
     expect(reading.boundary).toBe('process')
     expect(reading.joules).toBeGreaterThan(0.2) // about 4 W while it spins
@@ -66,7 +66,7 @@ test('what a counter measures is the machine’s, and says so', async () => {
       },
     }),
   }
-  const result = await measureCommand(node(''), { sources: [measured] })
+  const result = await measureCommand(node(''), { sources: () => [measured] })
   expect(result).toMatchObject({ scope: 'machine', energy: { joules: 7, method: 'measured' }, exitCode: 0 })
   expect(energyLines(result, undefined).join('\n')).toContain('used by the whole machine meanwhile')
 })

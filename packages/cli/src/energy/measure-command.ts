@@ -1,10 +1,4 @@
-import {
-  cpuEstimateSource,
-  EnergyMeter,
-  type EnergySource,
-  type Reading,
-  type SourceStatus,
-} from '@bio/energy'
+import { defaultSources, EnergyMeter, type EnergySource, type Reading, type SourceStatus } from '@bio/energy'
 import { runCommand, type Ending, type SignalSource } from './run-command.js'
 
 /** What a command used, and how it ended. */
@@ -22,35 +16,24 @@ export interface CommandEnergy extends Ending {
 
 export interface MeasureCommandOptions {
   readonly signals?: SignalSource
-  /** Asked for the machine's energy; by default all that the meter knows. */
-  readonly sources?: readonly EnergySource[]
+  /** What to ask, an estimate being of the machine or of the processes that this one starts; by default all that a meter knows. */
+  readonly sources?: (scope: 'machine' | 'children') => readonly EnergySource[]
 }
 
 /** Runs a command, of Node or not, between the two ends of a window. Throws what `runCommand` rejects with. */
 export async function measureCommand(
   command: readonly string[],
-  { signals, sources }: MeasureCommandOptions = {},
+  { signals, sources = (scope) => defaultSources({ scope }) }: MeasureCommandOptions = {},
 ): Promise<CommandEnergy> {
-  await using machineMeter = await EnergyMeter.open(sources === undefined ? {} : { sources })
-  await using processMeter = await EnergyMeter.open({ sources: [cpuEstimateSource({ scope: 'children' })] })
-  const windows = { machine: machineMeter.begin('machine'), processes: processMeter.begin('processes') }
+  await using machineMeter = await EnergyMeter.open({ sources: sources('machine') })
+  await using commandMeter = await EnergyMeter.open({ sources: sources('children') })
+  const windows = [machineMeter.begin('machine'), commandMeter.begin('command')] as const
   const start = performance.now()
   const ending = await runCommand(command, signals === undefined ? {} : { signals })
   const seconds = (performance.now() - start) / 1000
-  const [machine, processes] = [windows.machine.end(), windows.processes.end()]
-  const onlyEstimate = machine.joules === null || machine.source === 'cpu-time'
-  const scope = onlyEstimate && processes.joules !== null ? 'processes' : 'machine'
-  const energy =
-    scope === 'machine'
-      ? machine
-      : { ...processes, reasons: [...new Set([...missing(machineMeter), ...processes.reasons])] }
+  const [machine, own] = [windows[0].end(), windows[1].end()]
+  // Only Linux tells what processes that have ended took.
+  const scope = own.boundary === 'process' && own.joules !== null ? 'processes' : 'machine'
+  const energy = scope === 'processes' ? own : machine
   return { command, seconds, ...ending, scope, energy, machine, sources: machineMeter.sources() }
-}
-
-/** Why no better source than the estimate is there. */
-function missing(meter: EnergyMeter): string[] {
-  return meter
-    .sources()
-    .filter(({ usable, component }) => !usable && component === 'cpu')
-    .map(({ name, reasons }) => `no ${name}: ${reasons.join('; ')}`)
 }
