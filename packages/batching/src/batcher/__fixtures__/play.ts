@@ -2,6 +2,7 @@ import { vi } from 'vitest'
 import { Batcher } from '../batcher.js'
 import type { BatcherStats } from '../batcher-stats.js'
 import { refuseNaN } from '../refuse-nan.js'
+import { generator } from './generator.js'
 import { FallibleModule, outputOf, type Request } from './fallible-module.js'
 import type { Schedule, ScheduleEvent } from './random-schedule.js'
 
@@ -209,14 +210,5 @@ class Play {
         this.module.demand('nobody waits longer than maxWaitMs', now - arrivedAt <= (maxWaitMs ?? Infinity))
         this.module.demand('nobody waits in a drain while a run is free', !this.#draining)
       }
-  }
-}
-
-/** Numbers from 0 to 1 that a seed determines. */
-function generator(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return state / 2 ** 32
   }
 }

@@ -1,5 +1,7 @@
-// Doubles ids, unless one of the inputs is poison: then the whole run fails in its way.
+// Doubles ids after a while, unless one of the inputs is poison: then the whole run fails in its way.
 const deeds = {
+  'item error': (outputs, inputs) =>
+    outputs.map((output, index) => (inputs[index].poison === 'item error' ? new Error('item') : output)),
   throw: () => {
     throw new Error('poison')
   },
@@ -12,8 +14,11 @@ const deeds = {
   },
 }
 
-export function run(inputs) {
+export async function run(inputs) {
+  const waitMs = Math.max(0, ...inputs.map((input) => input.waitMs ?? 0))
+  if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs))
   const outputs = inputs.map(({ id }) => 2 * id)
-  const poison = inputs.find((input) => input.poison !== undefined)?.poison
-  return poison === undefined ? outputs : deeds[poison](outputs)
+  const poisons = inputs.flatMap(({ poison }) => (poison === undefined ? [] : [poison]))
+  const worst = Object.keys(deeds).findLast((deed) => poisons.includes(deed))
+  return worst === undefined ? outputs : deeds[worst](outputs, inputs)
 }
