@@ -1,4 +1,4 @@
-import { BioError } from '@bio/errors'
+import { BioError, isBioError } from '@bio/errors'
 import { describe } from '../check.js'
 import type { BatchOutputs, Runner } from '../runner/runner.js'
 import { Attempt } from './attempt.js'
@@ -43,9 +43,10 @@ export class BatchRuns<Input, Output> {
 
   /** Settles suspects out of a run of `size`. */
   async #isolate(suspects: readonly Suspect<Input, Output>[], size: number): Promise<void> {
-    if (suspects.length > 1 && this.#options.idempotent)
+    const anyAtFault = !suspects.some(({ error }) => neverRan(error))
+    if (suspects.length > 1 && this.#options.idempotent && anyAtFault)
       return this.#bisect(suspects.map(({ ticket }) => ticket))
-    const identified = suspects.length === 1 || suspects.length < size
+    const identified = anyAtFault && (suspects.length === 1 || suspects.length < size)
     for (const { ticket, error } of suspects) {
       if (identified && !ticket.settled) this.#options.quarantine?.offend(ticket.input)
       this.#options.reject(ticket, error)
@@ -104,6 +105,11 @@ export class BatchRuns<Input, Output> {
     }
     this.#options.resolve(ticket, output)
   }
+}
+
+/** Whether a run failed before it began: no request of it can be at fault, and running them apart would not help. */
+function neverRan(error: unknown): boolean {
+  return isBioError(error, 'ERR_BIO_WORKER_START') || isBioError(error, 'ERR_BIO_CLOSED')
 }
 
 function checkCount(outputs: unknown, inputs: number): void {

@@ -131,3 +131,17 @@ describe.each([
     },
   )
 })
+
+test('a module that cannot be loaded is no request’s fault: nothing runs again, nobody is in quarantine', async () => {
+  await using batcher = new Batcher<Input, number>({
+    workers: { module: './no-such-module.mjs', count: 1 },
+    maxBatchSize: size,
+    idempotent: true,
+    quarantine: quarantineAfter(1),
+  })
+  for (let round = 0; round < 2; round++) {
+    const results = await Promise.allSettled(inputsWith('none', []).map((input) => batcher.submit(input)))
+    for (const result of results) expect(result).toMatchObject({ reason: { code: 'ERR_BIO_WORKER_START' } })
+  }
+  expect(batcher.stats()).toMatchObject({ failed: 2 * size, bisections: 0, rejected: 0 })
+})
