@@ -22,9 +22,9 @@ export function summaryRows({
     `${(full.median / of.median).toFixed(2)} ×`,
     `${(full.best / of.best).toFixed(2)} ×`,
     `${(100 * of.accuracy).toFixed(2)} %`,
-    exitShares(of, settings.model.exits.length)
-      .map((share) => `${(100 * share).toFixed(1)} %`)
-      .join(' '),
+    `${exitShares(of, settings.model.exits.length)
+      .map((share) => (100 * share).toFixed(1))
+      .join(' / ')} %`,
   ]
   return [
     [
@@ -39,7 +39,7 @@ export function summaryRows({
     row('full depth', full),
     row(`per sample, ${calibration.threshold.toFixed(3)} (calibrated)`, calibrated),
     row(`batch mean, ${articleThreshold} (the article’s)`, article),
-    row(`batch mean, ${tuned.threshold} (best on the test)`, tuned.measured),
+    row(`batch mean, ${tuned.threshold} (tuned on the test)`, tuned.measured),
   ]
 }
 

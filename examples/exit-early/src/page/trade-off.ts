@@ -65,7 +65,7 @@ function curve(points: readonly Point[], { x, y }: Axes, rule: string): string {
   return `<polyline class="${rule}" points="${at.join(' ')}"/>${dots.join('')}`
 }
 
-/** Where a label stands beside its mark. */
+/** Where a label stands beside its mark; to the right where it would leave the picture on the left. */
 const places = {
   left: { anchor: 'end', dx: -14, dy: 5 },
   right: { anchor: 'start', dx: 14, dy: 5 },
@@ -77,6 +77,7 @@ function mark(
   { x, y }: Axes,
   { kind, label, side }: { kind: string; label: string; side: keyof typeof places },
 ): string {
-  const [cx, cy, { anchor, dx, dy }] = [x(best), y(accuracy), places[side]]
+  const [cx, cy] = [x(best), y(accuracy)]
+  const { anchor, dx, dy } = side === 'left' && cx < left + 150 ? places.right : places[side]
   return `<circle class="mark ${kind}" r="8" cx="${cx}" cy="${cy}"/><text class="${anchor} strong" x="${cx + dx}" y="${cy + dy}">${label}</text>`
 }
