@@ -228,7 +228,9 @@ test('health and metrics say how it stands', async () => {
   expect((await fetch(`${server.url}/health`)).status).toBe(200)
   const text = await (await fetch(`${server.url}/metrics`)).text()
   expect(text).toMatch(/bio_generation_tokens_total \d+/)
-  expect(text).toMatch(/bio_energy_requests_total\{method="(derived|estimated|unavailable)"\} \d+/)
+  expect(text).toMatch(
+    /bio_energy_joules_total\{method="(derived|estimated)",.*\} \d|bio_energy_unknown_seconds_total\{.*\} \d/,
+  )
   expect(text).toMatch(/bio_requests_total\{outcome="length"\} \d+/)
   expect(text).toContain('bio_time_to_first_token_seconds_bucket')
 })

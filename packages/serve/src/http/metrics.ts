@@ -1,4 +1,5 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { prometheusEnergy } from '@bio/energy'
+import client, { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { EngineStats } from '../engine/messages.js'
 import type { CompletionEnd } from './completion.js'
 
@@ -17,14 +18,7 @@ export class Metrics {
     'prefix_cache_hits_total',
     'Prompt tokens of finished requests found in the cache',
   )
-  readonly #energy = this.#counter('energy_joules_total', 'Joules of finished requests, best values', [
-    'method',
-  ])
-  readonly #energyRequests = this.#counter(
-    'energy_requests_total',
-    'Finished requests by how their joules are known; those of unavailable ones are in no sum',
-    ['method'],
-  )
+  readonly #energy = prometheusEnergy({ client, registry: this.#registry })
   readonly #timeToFirstToken = this.#histogram(
     'time_to_first_token_seconds',
     'From arrival to the first token',
@@ -50,9 +44,8 @@ export class Metrics {
     this.#promptTokens.inc(end.promptTokens)
     this.#generationTokens.inc(end.completionTokens)
     this.#cachedTokens.inc(end.cachedTokens)
-    const { method, joules } = end.energy
-    this.#energyRequests.inc({ method })
-    if (joules !== null) this.#energy.inc({ method }, Math.max(0, joules))
+    // A clock of CPU time may step back; a counter may not, and no answer is to fail over it.
+    if (end.energy.joules === null || end.energy.joules >= 0) this.#energy.record(end.energy)
     this.#latency.observe(milliseconds / 1000)
   }
 
