@@ -103,6 +103,17 @@ test('a noisy tenant, a hundred to one, makes the quiet one wait for the next fr
   await Promise.all(noisy.map(({ result }) => result))
 })
 
+test('out of blocks the tenant that was served most gives way, whoever came first', async () => {
+  const { scheduler, cache } = setUp({ blocks: 16, maxSequences: 8 })
+  const generations = ['large', 'large', 'large', 'small', 'large'].map((tenant, client) =>
+    scheduler.submit({ prompt: prompt(5, client), maxTokens: 40, sampling: client, tenant }),
+  )
+  const results = await Promise.all(generations.map(({ result }) => result))
+  expect(scheduler.stats().preemptions).toBeGreaterThan(0)
+  expect(results[3]!.preemptions).toBe(0)
+  expect(cache.heldBlocks).toBe(0)
+})
+
 test('a tenant that comes back after a pause has saved nothing up', async () => {
   const { scheduler, engine } = setUp({ maxSequences: 1, maxQueue: 1000 })
   const submit = (tenant: string, client: number) =>

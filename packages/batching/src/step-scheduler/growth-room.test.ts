@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest'
+import { BlockSequence } from './__fixtures__/block-cache.js'
 import { prompt, setUp } from './__fixtures__/set-up.js'
 import { GrowthRoom } from './growth-room.js'
 
@@ -32,4 +33,23 @@ test('a cache far too small for its load computes less than an eighth again; wit
   expect(kept.recomputed / kept.useful).toBeLessThan(1 / 8)
   // and it is not bought by running next to nobody
   expect(kept.steps).toBeLessThan(1.6 * control.steps)
+})
+
+test('a cache that throws for the room of a running request fails that one, and admits the next', async () => {
+  const { scheduler, cache, engine } = setUp()
+  const first = scheduler.submit({ prompt: prompt(6, 1), maxTokens: 9, sampling: 1 })
+  await first[Symbol.asyncIterator]().next()
+  const second = scheduler.submit({ prompt: prompt(6, 2), maxTokens: 9, sampling: 1 })
+  const reserve = vi.spyOn(BlockSequence.prototype, 'reserve').mockImplementation(function (
+    this: BlockSequence,
+    tokens,
+  ) {
+    if (tokens === 1) return true
+    reserve.mockRestore()
+    throw new Error('bad reserve')
+  })
+  await expect(first.result).rejects.toThrow('bad reserve')
+  expect((await second.result).finishReason).toBe('length')
+  expect(engine.broken).toEqual([])
+  expect(cache.heldBlocks).toBe(0)
 })

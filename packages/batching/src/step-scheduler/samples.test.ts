@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { generateAlone } from './__fixtures__/hash-engine.js'
 import { prompt, setUp } from './__fixtures__/set-up.js'
 
@@ -54,6 +54,24 @@ test('they come out the same when the first is aborted, and when blocks run out'
     samplings.slice(1).map((sampling) => generateAlone({ ...request, sampling })),
   )
   expect(scheduler.stats().preemptions).toBeGreaterThan(0)
+  expect(cache.heldBlocks).toBe(0)
+})
+
+test('a fork that throws fails its sample only', async () => {
+  const { scheduler, cache } = setUp()
+  vi.spyOn(cache, 'fork').mockImplementationOnce(() => {
+    throw new Error('bad fork')
+  })
+  const samples = scheduler.sample({ prompt: prompt(10, 1), maxTokens: 5, samplings })
+  const results = await Promise.allSettled(samples.map(({ result }) => result))
+  expect(results.map(({ status }) => status)).toEqual([
+    'fulfilled',
+    'rejected',
+    'fulfilled',
+    'fulfilled',
+    'fulfilled',
+  ])
+  expect(results[1]).toMatchObject({ reason: { message: 'bad fork' } })
   expect(cache.heldBlocks).toBe(0)
 })
 

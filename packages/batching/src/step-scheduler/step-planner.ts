@@ -86,7 +86,7 @@ export class StepPlanner<Sequence extends CachedSequence, Sampling> {
       else if (this.#admit(request)) take(request)
       else if (this.#noRoom !== undefined) break // nobody overtakes for being small
     }
-    return chunks
+    return chunks.filter(({ request }) => !request.ended) // by a cache that threw for its room to grow
   }
 
   /** Forgets a request that ended, whether it waited, ran or is unknown. */
