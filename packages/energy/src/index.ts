@@ -55,6 +55,7 @@ export {
 } from './documents/software-carbon-intensity.js'
 export { spdxDocument, type SpdxOptions } from './documents/spdx.js'
 export { cpuEstimateSource, type CpuEstimateOptions } from './estimate/estimate-source.js'
+export type { PowerCalibration } from './estimate/power-curve.js'
 export type { EnergyExport } from './exports/countable.js'
 export { readingsToCsv, type LabelledReading } from './exports/csv.js'
 export { openTelemetryEnergy, type OpenTelemetryMeter } from './exports/open-telemetry.js'
@@ -117,5 +118,6 @@ export {
   type UnknownReading,
 } from './reading/reading.js'
 export type { CounterFeed, CounterRow } from './sampler/counter-feed.js'
+export { energyReport, type EnergyReportOptions } from './report/energy-report.js'
 export type { Clock, EnergyAccount, EnergySource, EnergySpan, SourceOpening, SourceStatus } from './source.js'
 export { fromKilowattHours, fromMegawattHours, toKilowattHours, toMegawattHours } from './units.js'

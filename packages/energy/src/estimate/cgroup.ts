@@ -36,7 +36,7 @@ export function findQuota(readFile: ReadFile): CpuQuota | undefined {
 /** A container's own CPU time, within its quota: the host's other tenants are not ours to count. */
 export function containerUsage(quota: CpuQuota): CpuUsage {
   return {
-    read: quota.usage,
+    read: () => ({ busy: quota.usage(), stolen: 0 }),
     resolution: 0.01 * Math.max(1, quota.cpus),
     cpus: quota.cpus,
     boundary: 'process',

@@ -1,10 +1,17 @@
 import { cpus } from 'node:os'
 import type { Boundary } from '../reading/reading.js'
 
+/** Seconds since whenever, summed over CPUs. */
+export interface CpuTimes {
+  readonly busy: number
+  /** That a virtual machine's CPUs had work and the host ran others. */
+  readonly stolen: number
+}
+
 /** A clock of CPU time. */
 export interface CpuUsage {
-  /** Seconds that CPUs were busy, summed over them, since whenever. Throws when it cannot be read. */
-  readonly read: () => number
+  /** Throws when it cannot be read. */
+  readonly read: () => CpuTimes
   /** How far one read may lag behind, in CPU seconds. */
   readonly resolution: number
   /** Logical CPUs that this usage may fill. */
@@ -34,20 +41,15 @@ export function procStatUsage(readFile: (path: string) => string): CpuUsage {
   }
 }
 
-/** Busy seconds: user, nice, system, irq and softirq; guest time is within user time. */
-export function parseProcStat(text: string): number {
-  const match = /^cpu +(\d+) (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)/m.exec(text)
+/** Busy are user, nice, system, irq and softirq; guest time is within user time. Kernels of before 2.6.11 tell no steal. */
+export function parseProcStat(text: string): CpuTimes {
+  const match = /^cpu +(\d+) (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)(?: (\d+))?/m.exec(text)
   if (match === null) throw new Error('/proc/stat has no line of CPU times')
-  const [user, nice, system, , , irq, softirq] = match.slice(1).map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ]
-  return (user + nice + system + irq + softirq) * tickSeconds
+  const [user, nice, system, , , irq, softirq, steal = 0] = match
+    .slice(1)
+    .filter((field) => field !== undefined)
+    .map(Number) as [number, number, number, number, number, number, number, number?]
+  return { busy: (user + nice + system + irq + softirq) * tickSeconds, stolen: steal * tickSeconds }
 }
 
 /** All CPUs where there is no `/proc/stat`. */
@@ -55,8 +57,11 @@ export function systemUsage(): CpuUsage {
   const count = cpus().length
   if (count === 0) throw new Error('the operating system lists no CPU')
   return {
-    read: () =>
-      cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0) / 1000,
+    read: () => ({
+      busy:
+        cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0) / 1000,
+      stolen: 0,
+    }),
     resolution: tickSeconds * count,
     cpus: count,
     boundary: 'device',
@@ -70,7 +75,7 @@ export function processUsage(available: number): CpuUsage {
   return {
     read: () => {
       const { user, system } = process.cpuUsage()
-      return (user + system) / 1e6
+      return { busy: (user + system) / 1e6, stolen: 0 }
     },
     resolution: tickSeconds,
     cpus: available,
@@ -86,7 +91,7 @@ export function processUsage(available: number): CpuUsage {
  */
 export function childrenUsage(readFile: (path: string) => string, available: number): CpuUsage {
   return {
-    read: () => parseChildrenTime(readFile('/proc/self/stat')),
+    read: () => ({ busy: parseChildrenTime(readFile('/proc/self/stat')), stolen: 0 }),
     resolution: 2 * tickSeconds,
     cpus: available,
     boundary: 'process',

@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process'
+import { cpus } from 'node:os'
 import { expect, test } from 'vitest'
 import type { EnergyAccount, SourceOpening } from '../source.js'
+import { parseProcStat } from './cpu-usage.js'
 import { cpuEstimateSource, type EstimateScope } from './estimate-source.js'
 
 /** A machine of two CPUs whose files and clock are ours. */
@@ -50,10 +52,14 @@ test('busy time of the machine gives joules within the documented band', async (
     boundary: 'device',
     seconds: 10,
   })
-  expect(reading.joules).toBeCloseTo(10 * 4 + 10 * 0.7, 6)
-  expect(reading.low).toBeCloseTo(9.98 * 1 + 10.02 * 0.15, 6)
-  expect(reading.high).toBeCloseTo(10.02 * 15 + 9.98 * 3, 6)
-  expect(reading.reasons).toEqual([expect.stringContaining('the whole machine on 2 logical CPUs')])
+  // half a second was stolen
+  expect(reading.joules).toBeCloseTo(10 * 5.4 + 9.5 * 1, 6)
+  expect(reading.low).toBeCloseTo(9.98 * 1.4 + (19.5 - 9.98) * 0.26, 6)
+  expect(reading.high).toBeCloseTo(10.02 * 21 + 9.98 * 3.9, 6)
+  expect(reading.reasons).toEqual([
+    expect.stringContaining('the whole machine on 2 logical CPUs'),
+    "the host ran others in 3 % of the CPUs' time: only the upper bound holds it",
+  ])
 })
 
 test('a span shorter than a tick is not zero', async () => {
@@ -62,8 +68,8 @@ test('a span shorter than a tick is not zero', async () => {
   machine.time = 0.001
   const { joules, low, high } = span.read()
   expect(low).toBeGreaterThan(0)
-  expect(joules).toBeCloseTo(0.002 * 0.7, 9)
-  expect(high).toBeGreaterThanOrEqual(0.002 * 15) // both CPUs may have been busy
+  expect(joules).toBeCloseTo(0.002 * 1, 9)
+  expect(high).toBeCloseTo(0.002 * 21, 9) // both CPUs may have been busy, and no more than they
 })
 
 test.each<[string, Record<string, string>, (machine: FakeMachine) => void]>([
@@ -93,7 +99,7 @@ test.each<[string, Record<string, string>, (machine: FakeMachine) => void]>([
     use(machine)
     const reading = span.read()
     expect(reading.boundary).toBe('process')
-    expect(reading.joules).toBeCloseTo(6 * 4 + 9 * 0.7, 6) // 1.5 CPUs for 10 s, 6 s busy
+    expect(reading.joules).toBeCloseTo(6 * 5.4 + 9 * 1, 6) // 1.5 CPUs for 10 s, 6 s busy
     expect(reading.reasons.join()).toContain('this container on 1.5 logical CPUs')
   },
 )
@@ -123,7 +129,7 @@ test('this process alone pays no idle power for sure, and at most all of it', as
   expect(reading.boundary).toBe('process')
   expect(reading.joules).toBeGreaterThan(0.03 * 4)
   expect(reading.joules).toBeLessThan(30) // no idle power of 1000 s
-  expect(reading.high).toBeGreaterThan(1000 * 3 * 0.99)
+  expect(reading.high).toBeGreaterThan(1000 * 3.9 * 0.99)
 })
 
 test.each<[string, (machine: FakeMachine) => void, RegExp]>([
@@ -137,6 +143,37 @@ test.each<[string, (machine: FakeMachine) => void, RegExp]>([
   inject(machine)
   expect(span.read()).toMatchObject({ joules: null, method: 'unavailable' })
   expect(span.read().reasons.join()).toMatch(reason)
+})
+
+test('a machine said to draw 10 W idle and 50 W busy is estimated between these', async () => {
+  const machine = new FakeMachine({ '/proc/stat': stat(0, 0, 0, 0, 0, 0, 0, 0) })
+  const count = cpus().length
+  const calibration = { idleWatts: 5 * count, busyWatts: 25 * count } // the fake machine has 2 CPUs of these
+  const source = cpuEstimateSource({ readFile: machine.readFile, now: () => machine.time, calibration })
+  const opening = await source.open()
+  if (!opening.usable) throw new Error(opening.reasons.join())
+  const span = opening.account.startSpan()
+  machine.time = 10
+  machine.files.set('/proc/stat', stat(1000, 0, 0, 1000, 0, 0, 0, 0))
+  const reading = span.read()
+  expect(reading).toMatchObject({ method: 'estimated', joules: expect.closeTo(300, 6) })
+  expect(reading.low).toBeGreaterThan(100 * 0.9)
+  expect(reading.high).toBeLessThanOrEqual(500 * 1.2 + 1e-9)
+  expect(reading.reasons.join()).toContain('was said to draw')
+})
+
+test.each([
+  { idleWatts: -1, busyWatts: 5 },
+  { idleWatts: 10, busyWatts: 9 },
+  { idleWatts: Number.NaN, busyWatts: 9 },
+  { idleWatts: 1, busyWatts: Infinity },
+])('a calibration of %o is refused', (calibration) => {
+  expect(() => cpuEstimateSource({ calibration })).toThrow(expect.objectContaining({ code: 'ERR_BIO_VALUE' }))
+})
+
+test('kernels that tell no steal are read as if there were none', () => {
+  expect(parseProcStat('cpu  1 2 3 4 5 6 7\n')).toEqual({ busy: 0.19, stolen: 0 })
+  expect(parseProcStat('cpu  1 2 3 4 5 6 7 8 0 0\n')).toEqual({ busy: 0.19, stolen: 0.08 })
 })
 
 test('without /proc/stat the operating system’s own list of CPUs is used', async () => {
@@ -154,7 +191,7 @@ test('the processes that this one started are counted with theirs, as they end',
   machine.files.set('/proc/self/stat', children(300)) // 2 s of user and 2 s of system time
   const reading = span.read()
   expect(reading).toMatchObject({ boundary: 'process', method: 'estimated' })
-  expect(reading.joules).toBeCloseTo(4 * 4, 6)
+  expect(reading.joules).toBeCloseTo(4 * (5.4 - 1), 6)
   expect(reading.reasons.join()).toContain('the processes that this one started')
   machine.files.set('/proc/self/stat', '7 (node) S')
   expect(span.read().reasons.join()).toContain('no CPU time of children')

@@ -1,6 +1,6 @@
-import { availableParallelism } from 'node:os'
-import { describeError, invalid } from '../check.js'
-import { createReading, unavailableReading } from '../reading/reading.js'
+import { availableParallelism, cpus } from 'node:os'
+import { checkNumber, describeError, invalid } from '../check.js'
+import { createReading, unavailableReading, type Reading } from '../reading/reading.js'
 import {
   monotonicSeconds,
   type Clock,
@@ -9,9 +9,24 @@ import {
   type EnergySpan,
 } from '../source.js'
 import { containerUsage, findQuota } from './cgroup.js'
-import { childrenUsage, processUsage, procStatUsage, systemUsage, type CpuUsage } from './cpu-usage.js'
+import {
+  childrenUsage,
+  processUsage,
+  procStatUsage,
+  systemUsage,
+  type CpuTimes,
+  type CpuUsage,
+} from './cpu-usage.js'
 import { readKept } from './kept-file.js'
-import { estimateJoules, powerBand, sharedPowerBand } from './power-band.js'
+import {
+  calibratedCurve,
+  estimateJoules,
+  generalCurve,
+  powerBand,
+  sharedCurve,
+  type PowerCalibration,
+  type PowerCurve,
+} from './power-curve.js'
 
 export type EstimateScope = 'machine' | 'process' | 'children'
 
@@ -21,24 +36,28 @@ export interface CpuEstimateOptions {
    * processes it started, counted as each ends.
    */
   readonly scope?: EstimateScope
+  /** The machine's own power at both ends, from a meter at the wall, its management controller or RAPL of its host: narrows the band. */
+  readonly calibration?: PowerCalibration
   /** Reads a file as text and throws Node's errors; for tests. */
   readonly readFile?: (path: string) => string
   readonly now?: Clock
 }
 
 /**
- * The energy of the CPU from how busy it was, where nothing can be measured: an estimate with a wide band, [1, 15] W per busy and
- * [0.15, 3] W per idle logical CPU. It can tell a run of two hours from one of two minutes; it cannot tell ten percent.
+ * The energy of the CPU from how busy it was, where nothing can be measured: an estimate with a wide band, [1.4, 21] W per busy and
+ * [0.26, 3.9] W per idle logical CPU (see `powerBand`). It can tell a run of two hours from one of two minutes; it cannot tell ten percent.
+ * With a `calibration` the band is a quarter as wide.
  *
  * The scopes `process` and `children` leave out idle power, since others may have caused it; only the upper bound holds all of it.
  *
- * @throws `ERR_BIO_VALUE` for another scope.
+ * @throws `ERR_BIO_VALUE` for another scope, or a calibration that is not 0 ≤ idle ≤ busy watts.
  */
 export function cpuEstimateSource(options: CpuEstimateOptions = {}): EnergySource {
-  const { scope = 'machine', readFile = readKept, now = monotonicSeconds } = options
+  const { scope = 'machine', calibration, readFile = readKept, now = monotonicSeconds } = options
   if (scope !== 'machine' && scope !== 'process' && scope !== 'children') {
     throw invalid('cpuEstimateSource', "scope 'machine', 'process' or 'children'", scope)
   }
+  if (calibration !== undefined) checkCalibration(calibration)
   return {
     name: 'cpu-time',
     component: 'cpu',
@@ -47,16 +66,33 @@ export function cpuEstimateSource(options: CpuEstimateOptions = {}): EnergySourc
       try {
         const usage = findUsage(scope, readFile)
         usage.read()
+        const whole = machineCurve(calibration)
+        const curve = usage.ownsIdle ? whole.curve : sharedCurve(whole.curve)
         const reasons = [
-          `estimated from the CPU time of ${usage.whose} on ${usage.cpus} logical CPUs, each drawing ` +
-            `${powerBand.busy.low} to ${powerBand.busy.high} W busy and ${powerBand.idle.low} to ${powerBand.idle.high} W idle`,
+          `estimated from the CPU time of ${usage.whose} on ${usage.cpus} logical CPUs, ${whole.description}`,
         ]
-        return { usable: true, account: new EstimateAccount(usage, reasons, now), reasons }
+        return { usable: true, account: new EstimateAccount(usage, curve, { reasons, now }), reasons }
       } catch (error) {
         return { usable: false, reasons: [`CPU time cannot be read: ${describeError(error)}`] }
       }
     },
   }
+}
+
+function checkCalibration({ idleWatts, busyWatts }: PowerCalibration): void {
+  checkNumber('cpuEstimateSource', 'calibration.idleWatts', idleWatts, { minimum: 0 })
+  checkNumber('cpuEstimateSource', 'calibration.busyWatts', busyWatts, { minimum: idleWatts })
+}
+
+function machineCurve(calibration: PowerCalibration | undefined): { curve: PowerCurve; description: string } {
+  const { idle, busy } = powerBand
+  if (calibration === undefined) {
+    const description = `each drawing ${busy.low} to ${busy.high} W busy and ${idle.low} to ${idle.high} W idle`
+    return { curve: generalCurve, description }
+  }
+  const { idleWatts, busyWatts } = calibration
+  const description = `of a machine that was said to draw ${idleWatts} W idle and ${busyWatts} W busy`
+  return { curve: calibratedCurve(calibration, cpus().length || 1), description }
 }
 
 function findUsage(scope: EstimateScope, readFile: (path: string) => string): CpuUsage {
@@ -75,51 +111,58 @@ function findUsage(scope: EstimateScope, readFile: (path: string) => string): Cp
 /** Spans over a clock of CPU time. It never wraps, so there is nothing to sample in between. */
 class EstimateAccount implements EnergyAccount {
   readonly #usage: CpuUsage
+  readonly #curve: PowerCurve
   readonly #reasons: readonly string[]
   readonly #now: Clock
 
-  constructor(usage: CpuUsage, reasons: readonly string[], now: Clock) {
+  constructor(usage: CpuUsage, curve: PowerCurve, options: { reasons: readonly string[]; now: Clock }) {
     this.#usage = usage
-    this.#reasons = reasons
-    this.#now = now
+    this.#curve = curve
+    this.#reasons = options.reasons
+    this.#now = options.now
   }
 
   sample(): void {}
 
   startSpan(): EnergySpan {
-    const { cpus, resolution, boundary, ownsIdle } = this.#usage
     const before = this.#read()
     const start = this.#now()
     return {
       read: () => {
         const after = this.#read()
-        const seconds = Math.max(0, this.#now() - start)
-        const fields = { source: 'cpu-time', domains: ['cpu'], boundary, seconds, samples: 2 }
-        const failure = typeof before === 'string' ? before : typeof after === 'string' ? after : undefined
-        const busy = Number(after) - Number(before)
-        if (failure !== undefined || busy < -resolution) {
-          const reason = failure ?? 'the clock of CPU time went back'
-          return unavailableReading({ ...fields, reasons: [...this.#reasons, reason] })
-        }
-        const { low, likely, high } = estimateJoules(
-          cpus * seconds,
-          { low: busy - resolution, likely: busy, high: busy + resolution },
-          ownsIdle ? powerBand : sharedPowerBand,
-        )
-        return createReading({
-          ...fields,
-          joules: likely,
-          low,
-          high,
-          method: 'estimated',
-          reasons: this.#reasons,
-        })
+        return this.#reading(before, after, Math.max(0, this.#now() - start))
       },
     }
   }
 
+  #reading(before: CpuTimes | string, after: CpuTimes | string, seconds: number): Reading {
+    const { cpus: count, resolution, boundary } = this.#usage
+    const fields = { source: 'cpu-time', domains: ['cpu'], boundary, seconds, samples: 2 }
+    const unavailable = (reason: string): Reading =>
+      unavailableReading({ ...fields, reasons: [...this.#reasons, reason] })
+    if (typeof before === 'string') return unavailable(before)
+    if (typeof after === 'string') return unavailable(after)
+    const busy = after.busy - before.busy
+    if (busy < -resolution) return unavailable('the clock of CPU time went back')
+    const available = count * seconds
+    const stolen = Math.min(available, Math.max(0, after.stolen - before.stolen))
+    const { low, likely, high } = estimateJoules(
+      { available, stolen, busy: { low: busy - resolution, likely: busy, high: busy + resolution } },
+      this.#curve,
+    )
+    const share = `${((100 * stolen) / available).toFixed(0)} %`
+    const reasons =
+      stolen > notableSteal * available
+        ? [
+            ...this.#reasons,
+            `the host ran others in ${share} of the CPUs' time: only the upper bound holds it`,
+          ]
+        : this.#reasons
+    return createReading({ ...fields, joules: likely, low, high, method: 'estimated', reasons })
+  }
+
   /** CPU seconds, or why they cannot be read. */
-  #read(): number | string {
+  #read(): CpuTimes | string {
     try {
       return this.#usage.read()
     } catch (error) {
@@ -127,3 +170,6 @@ class EstimateAccount implements EnergyAccount {
     }
   }
 }
+
+/** Less stolen time than this share is noise of the clock. */
+const notableSteal = 0.01
