@@ -13,5 +13,6 @@ export function machine() {
 }
 
 export function machineLine({ cpu, cores, memoryGiB, platform, node, load }) {
-  return `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${platform}, Node ${node}, load ${load.toFixed(2)}`
+  const busy = load > cores / 2 ? ': busy, so take no figure for more than a hint' : ''
+  return `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${platform}, Node ${node}, load ${load.toFixed(2)}${busy}`
 }
