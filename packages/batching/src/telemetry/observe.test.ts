@@ -8,6 +8,7 @@ import {
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { Batcher } from '../batcher/batcher.js'
 import type { BatcherStats } from '../batcher/batcher-stats.js'
 import { observe } from './observe.js'
 
@@ -103,15 +104,38 @@ test('two batchers are told apart by their names', async () => {
   expect(sources).toHaveLength(2) // they are held until here
 })
 
-test('a batcher that nobody else holds can be collected, and is then observed no more', async () => {
+test('a Batcher reports under its name what it did', async () => {
+  const batcher = new Batcher({
+    run: (inputs: readonly number[]) => inputs.map((input) => (input < 0 ? new Error('negative') : input)),
+    maxBatchSize: 4,
+    name: 'roots',
+  })
+  await Promise.allSettled([1, 2, -3].map((input) => batcher.submit(input)))
+  await vi.waitFor(async () =>
+    expect(await collected()).toMatchObject({
+      'bio.batcher.requests.submitted[{request}]{roots}': 3,
+      'bio.batcher.requests.ended[{request}]{roots,completed}': 2,
+      'bio.batcher.requests.ended[{request}]{roots,failed}': 1,
+      'bio.batcher.occupancy[1]{roots}': 0.75,
+      'bio.batcher.run.duration[s]{roots}': { count: 1 },
+    }),
+  )
+  await batcher.drain()
+})
+
+test('a Batcher that nobody else holds can be collected, and is then observed no more', async () => {
   startProvider(AggregationTemporality.DELTA)
   setFlagsFromString('--expose-gc')
   const collectGarbage = runInNewContext('gc') as () => void
   const held = { stats: () => stats }
-  const dropped = ((): WeakRef<object> => {
-    const source = { stats: () => stats }
-    observe({ name: 'dropped', source }).ran({ items: 1, queueMs: 1, runMs: 1 })
-    return new WeakRef(source)
+  const dropped = await (async (): Promise<WeakRef<object>> => {
+    const batcher = new Batcher({
+      run: (inputs: readonly number[]) => inputs,
+      maxBatchSize: 4,
+      name: 'dropped',
+    })
+    await batcher.submit(1)
+    return new WeakRef(batcher)
   })()
   observe({ name: 'held', source: held })
   await vi.waitFor(async () => expect(Object.keys(await collected()).join()).toContain('held'))
