@@ -6,7 +6,7 @@ import { quantile } from '../lib/statistics.mjs'
  * when the event loop came to it, so that a system that stops the loop pays for it.
  *
  * `submit(i)` → promise. Returns `latencyMs` (NaN where no answer came within the time), `late` (how far behind the trace the generator
- * was), and of each refusal how long it took.
+ * was), and of each refusal on arrival how long it took.
  */
 export async function playOpen({ arrivals, submit, graceMs }) {
   const latencyMs = new Float64Array(arrivals.length).fill(NaN)
@@ -18,7 +18,9 @@ export async function playOpen({ arrivals, submit, graceMs }) {
     lateMs[index] = sentAt - start - arrivals[index]
     submit(index).then(
       () => (latencyMs[index] = performance.now() - start - arrivals[index]),
-      () => (refusedAfterMs[index] = performance.now() - sentAt),
+      ({ code }) => {
+        if (code === 'ERR_BIO_QUEUE_FULL') refusedAfterMs[index] = performance.now() - sentAt
+      },
     )
   }
   let next = 0
