@@ -54,6 +54,7 @@ export {
   type SoftwareCarbonIntensityOptions,
 } from './documents/software-carbon-intensity.js'
 export { spdxDocument, type SpdxOptions } from './documents/spdx.js'
+export { attributeReading, startCpuShare, type CpuShare, type CpuShareOptions } from './estimate/cpu-share.js'
 export { cpuEstimateSource, type CpuEstimateOptions } from './estimate/estimate-source.js'
 export type { PowerCalibration } from './estimate/power-curve.js'
 export type { EnergyExport } from './exports/countable.js'
