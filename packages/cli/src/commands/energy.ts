@@ -1,18 +1,24 @@
 import { writeFileSync } from 'node:fs'
 import { BioError, isBioError } from '@bio/errors'
 import { energyLines } from '../energy/energy-lines.js'
+import { energyPage } from '../energy/energy-page.js'
 import { measureCommand } from '../energy/measure-command.js'
 import { parse, type Command } from './command.js'
 
 const usage = `bio energy [OPTIONS] -- COMMAND…: what a command uses, of Node or not
 
   --json FILE              the same as JSON
+  --html FILE              the same as a page, with power over time
   --dollars-per-kwh N      its cost in electricity too
 
 Measured where the hardware counts, of the whole machine then; estimated with a band else, of the command and the processes it
 started. Signals are forwarded, and the exit code is the command's.`
 
-const flags = { json: { type: 'string' }, 'dollars-per-kwh': { type: 'string' } } as const
+const flags = {
+  json: { type: 'string' },
+  html: { type: 'string' },
+  'dollars-per-kwh': { type: 'string' },
+} as const
 
 export const energy: Command = {
   summary: 'what any command uses: joules with a method and bounds',
@@ -21,7 +27,7 @@ export const energy: Command = {
     const [own, command] = split < 0 ? [args, []] : [args.slice(0, split), args.slice(split + 1)]
     const parsed = parse(own, { usage, flags })
     if (parsed === undefined) return
-    const { json, 'dollars-per-kwh': price } = parsed.values
+    const { json, html, 'dollars-per-kwh': price } = parsed.values
     if (command.length === 0 || parsed.positionals.length > 0) {
       throw refused('a command after --, such as bio energy -- node train.js', args.join(' ') || 'nothing')
     }
@@ -33,12 +39,13 @@ export const energy: Command = {
       throw refused('--dollars-per-kwh of at least 0', price!)
     }
     // A command of hours should not find out at its end that nobody can write down what it used.
-    if (json !== undefined) write(json, '')
+    for (const file of [json, html]) if (file !== undefined) write(file, '')
     try {
       const result = await measureCommand(command)
       // On the error output: the command's own output may be read by another program.
       console.error(`\n${energyLines(result, dollarsPerKilowattHour).join('\n')}`)
       if (json !== undefined) write(json, `${JSON.stringify(result, null, 2)}\n`)
+      if (html !== undefined) write(html, energyPage(result))
       process.exitCode = result.exitCode
     } catch (error) {
       if (!isBioError(error, 'ERR_BIO_COMMAND')) throw error

@@ -93,10 +93,13 @@ test('a signal for bio goes to the command, which decides', async () => {
 
 test('the command line writes the reading, and takes the exit code of the command', async () => {
   const error = vi.spyOn(console, 'error').mockImplementation(() => {})
-  const file = join(folder, 'energy.json')
+  const [file, page] = [join(folder, 'energy.json'), join(folder, 'energy.html')]
   const before = process.exitCode
   try {
-    await energy.run(['--json', file, '--', ...node('process.exit(4)')], new AbortController().signal)
+    await energy.run(
+      ['--json', file, '--html', page, '--', ...node('process.exit(4)')],
+      new AbortController().signal,
+    )
     expect(process.exitCode).toBe(4)
     await energy.run(['--', join(folder, 'no-such-command')], new AbortController().signal)
     expect(process.exitCode).toBe(127)
@@ -107,6 +110,7 @@ test('the command line writes the reading, and takes the exit code of the comman
   }
   const written = JSON.parse(readFileSync(file, 'utf8')) as { energy: Reading; exitCode: number }
   expect(written.exitCode).toBe(4)
+  expect(readFileSync(page, 'utf8')).toContain(`<b>${written.energy.method}</b>`)
   expect(['measured', 'derived', 'estimated', 'unavailable']).toContain(written.energy.method)
   expect(written.energy.method === 'measured' || written.energy.reasons.length > 0).toBe(true)
 })

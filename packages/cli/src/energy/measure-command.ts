@@ -1,9 +1,12 @@
 import { defaultSources, EnergyMeter, type EnergySource, type Reading, type SourceStatus } from '@bio/energy'
+import { PowerLog } from './power-log.js'
 import { runCommand, type Ending, type SignalSource } from './run-command.js'
 
 /** What a command used, and how it ended. */
 export interface CommandEnergy extends Ending {
   readonly command: readonly string[]
+  readonly startedAt: string
+  readonly endedAt: string
   readonly seconds: number
   /** Whose energy `energy` is: of the command's own processes, or of the whole machine while it ran. */
   readonly scope: 'processes' | 'machine'
@@ -11,6 +14,8 @@ export interface CommandEnergy extends Ending {
   readonly energy: Reading
   /** Gross, whoever caused it. */
   readonly machine: Reading
+  /** The machine's, piece by piece: power over time. */
+  readonly power: readonly Reading[]
   readonly sources: readonly SourceStatus[]
 }
 
@@ -28,12 +33,28 @@ export async function measureCommand(
   await using machineMeter = await EnergyMeter.open({ sources: sources('machine') })
   await using commandMeter = await EnergyMeter.open({ sources: sources('children') })
   const windows = [machineMeter.begin('machine'), commandMeter.begin('command')] as const
+  using log = new PowerLog(machineMeter)
+  const startedAt = new Date().toISOString()
   const start = performance.now()
   const ending = await runCommand(command, signals === undefined ? {} : { signals })
   const seconds = (performance.now() - start) / 1000
+  const endedAt = new Date().toISOString()
+  const power = log.end()
   const [machine, own] = [windows[0].end(), windows[1].end()]
   // Only Linux tells what processes that have ended took.
   const scope = own.boundary === 'process' && own.joules !== null ? 'processes' : 'machine'
   const energy = scope === 'processes' ? own : machine
-  return { command, seconds, ...ending, scope, energy, machine, sources: machineMeter.sources() }
+  const sourcesAsked = machineMeter.sources()
+  return {
+    command,
+    startedAt,
+    endedAt,
+    seconds,
+    ...ending,
+    scope,
+    energy,
+    machine,
+    power,
+    sources: sourcesAsked,
+  }
 }
