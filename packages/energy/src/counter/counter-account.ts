@@ -173,13 +173,14 @@ export class CounterAccount implements EnergyAccount {
     const sinceChange = changed === undefined ? 0 : atEnd.low - changed - atStart.unread
     const least = Math.max(0, low - atStart.hidden, sinceChange) - coarse
     const most = Math.min(high + atEnd.hidden + coarse, maxWatts * fields.seconds)
-    const bounds = { low: Math.max(0, Math.min(least, most)), high: most }
+    const bottom = Math.max(0, Math.min(least, most))
     // Reads too far apart to count the wraps between them: every count that is possible lies within the bounds.
     const counted = high - low < unit
     return createReading({
       ...fields,
-      ...bounds,
-      joules: Math.min(Math.max((low + high) / 2, bounds.low), bounds.high),
+      low: bottom,
+      high: most,
+      joules: Math.min(Math.max((low + high) / 2, bottom), most),
       method: counted ? 'measured' : 'estimated',
       reasons: counted ? [] : [`${domain}: too long between two samples to count the wraps of the counter`],
     })

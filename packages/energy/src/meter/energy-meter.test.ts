@@ -39,6 +39,16 @@ test('a window ends where its block does', async () => {
   expect(window.read().joules).toBe(20)
 })
 
+test('a better source whose hardware is surely not there is listed with its reason, and no reading speaks of it', async () => {
+  const absent = {
+    ...closed,
+    open: () => ({ usable: false as const, present: false, reasons: ['no such chip'] }),
+  }
+  await using meter = await EnergyMeter.open({ sources: [absent, new SteadySource('cpu-time', 'cpu', 9)] })
+  expect(meter.begin().end().reasons).toEqual([])
+  expect(meter.sources()[0]).toMatchObject({ usable: false, reasons: ['no such chip'] })
+})
+
 test('the first usable source of a component counts, and those after it do not', async () => {
   const [measured, spare, gpu] = [
     new SteadySource('hwmon', 'cpu', 10),
