@@ -3,10 +3,18 @@ import { benchOptions } from '../lib/options.mjs'
 import { machine, machineLine } from '../lib/machine.mjs'
 import { writeRows } from '../lib/rows.mjs'
 import { faultsPart } from './parts/faults.mjs'
+import { predictionPart } from './parts/prediction.mjs'
+import { requestsPart } from './parts/requests.mjs'
 import { samplerPart } from './parts/sampler.mjs'
 import { windowsPart } from './parts/windows.mjs'
 
-const parts = { windows: windowsPart, sampler: samplerPart, faults: faultsPart }
+const parts = {
+  windows: windowsPart,
+  sampler: samplerPart,
+  faults: faultsPart,
+  requests: requestsPart,
+  prediction: predictionPart,
+}
 const options = benchOptions({ parts: Object.keys(parts) })
 const here = machine()
 console.log(machineLine(here))
