@@ -177,7 +177,11 @@ export class CounterAccount implements EnergyAccount {
     // Reads too far apart to count the wraps between them: every count that is possible lies within the bounds.
     const counted = high - low < unit
     return createReading({
-      ...fields,
+      source: fields.source,
+      domains: fields.domains,
+      seconds: fields.seconds,
+      samples: fields.samples,
+      wraps: fields.wraps,
       low: bottom,
       high: most,
       joules: Math.min(Math.max((low + high) / 2, bottom), most),

@@ -44,12 +44,12 @@ export class GpuAccount {
     this.#power = hasPower ? new PowerAccount(power, now) : undefined
   }
 
-  takeEnergy({ value, ...when }: CounterSample): void {
-    this.#counter?.take({ ...when, value: typeof value === 'number' ? gpuJoules(value) : value })
+  takeEnergy({ value, time, since = time }: CounterSample): void {
+    this.#counter?.take({ value: typeof value === 'number' ? gpuJoules(value) : value, time, since })
   }
 
-  takePower({ value, ...when }: CounterSample): void {
-    this.#power?.take({ ...when, value: typeof value === 'number' ? value / 1000 : value })
+  takePower({ value, time, since = time }: CounterSample): void {
+    this.#power?.take({ value: typeof value === 'number' ? value / 1000 : value, time, since })
   }
 
   startSpan(): EnergySpan {

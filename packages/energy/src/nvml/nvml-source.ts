@@ -121,6 +121,7 @@ class NvmlAccount implements EnergyAccount {
       read: () => {
         this.#group.pull()
         const joined = joinReadings(spans.map((span) => span.read()))
+        if (this.#reasons.length === 0) return joined
         return { ...joined, reasons: [...this.#reasons, ...joined.reasons] }
       },
     }

@@ -31,8 +31,8 @@ export class RaplAccount implements EnergyAccount {
     this.#now = options.now
     this.#group = new CounterGroup(
       options.feed,
-      zones.map(({ zone, account }) => ({ value, ...when }) => {
-        account.take({ ...when, value: typeof value === 'number' ? zoneJoules(zone, value) : value })
+      zones.map(({ zone, account }) => ({ value, time, since = time }) => {
+        account.take({ value: typeof value === 'number' ? zoneJoules(zone, value) : value, time, since })
       }),
     )
     this.#group.pull()
@@ -83,7 +83,7 @@ export class RaplAccount implements EnergyAccount {
           } else readings.push(reading)
         }
         const joined = joinReadings(readings)
-        return { ...joined, reasons: [...reasons, ...joined.reasons] }
+        return reasons.length === 0 ? joined : { ...joined, reasons: [...reasons, ...joined.reasons] }
       },
     }
   }

@@ -113,12 +113,20 @@ function combine(
   if (first === undefined) throw invalid(operation, 'at least one reading', readings)
   const narrowest = boundaries[Math.min(...readings.map(({ boundary }) => boundaries.indexOf(boundary)))]!
   const mixed = readings.some(({ boundary }) => boundary !== first.boundary)
+  const known = readings.filter((reading) => reading.joules !== null)
+  const above = known.flatMap(({ aboveIdle }) => (aboveIdle === null ? [] : [aboveIdle]))
+  const { joules, low, high } = sumBounds(known)
+  // Written out: joining happens at the end of every window, and spreading objects into one another costs more than all the rest.
   const fields = {
+    joules,
+    low,
+    high,
     method: worst(readings.map(({ method }) => method)),
     source: join(readings.map(({ source }) => source)),
     domains: unique(readings.flatMap(({ domains }) => domains)),
     boundary: narrowest,
-    ...over,
+    seconds: over.seconds,
+    coverage: over.coverage,
     samples: sum(readings.map(({ samples }) => samples)),
     wraps: sum(readings.map(({ wraps }) => wraps)),
     reasons: unique([
@@ -127,18 +135,12 @@ function combine(
         ? [`a sum over boundaries: ${unique(readings.map(({ boundary }) => boundary)).join(', ')}`]
         : []),
     ]),
-  }
-  const known = readings.filter((reading) => reading.joules !== null)
-  if (known.length < readings.length) return unavailableReading(fields)
-  const above = known.flatMap(({ aboveIdle }) => (aboveIdle === null ? [] : [aboveIdle]))
-  return createReading({
-    ...fields,
-    ...sumBounds(known),
     aboveIdle:
-      above.length < known.length
+      known.length === 0 || above.length < known.length
         ? null
         : { ...sumBounds(above), method: worstAbove(above), calibratedAt: earliest(above) },
-  })
+  }
+  return known.length < readings.length ? unavailableReading(fields) : createReading(fields)
 }
 
 type Bounds = Pick<AboveIdle, 'joules' | 'low' | 'high'>
@@ -179,10 +181,12 @@ function worst(of: readonly Method[]): Method {
 }
 
 function join(sources: readonly string[]): string {
+  if (sources.every((source) => source === sources[0])) return sources[0]!
   return unique(sources.flatMap((source) => source.split(' + '))).join(' + ')
 }
 
 function unique<T>(values: readonly T[]): T[] {
+  if (values.length < 2) return [...values]
   return [...new Set(values)]
 }
 

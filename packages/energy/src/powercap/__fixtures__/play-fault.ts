@@ -70,9 +70,10 @@ export interface RunningTree extends Disposable {
   ask(line: string): Promise<string>
 }
 
-export async function startTree(fault: string): Promise<RunningTree> {
+/** `pace` below 1 plays faster. */
+export async function startTree(fault: string, pace = 0.2): Promise<RunningTree> {
   const folder = mkdtempSync(join(tmpdir(), 'bio-fault-'))
-  const child = spawn(process.execPath, [player, folder, fault, '0.2'], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [player, folder, fault, String(pace)], { stdio: ['pipe', 'pipe', 'inherit'] })
   raisePriority(child.pid!)
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const answer = async (): Promise<string> => String((await lines.next()).value)
