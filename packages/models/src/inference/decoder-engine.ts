@@ -13,24 +13,40 @@ export interface EngineItem {
   readonly generated: number
 }
 
+/** What a token was drawn from. */
+export interface Draw {
+  readonly token: number
+  /** [vocabSize]; valid during the call only. `probabilities` makes a distribution of them. */
+  readonly logits: Float32Array
+}
+
 /** Runs ragged batches of a decoder over a paged cache, one token per item that asks for one. */
 export class DecoderEngine {
   readonly #decoder: Decoder
   readonly #cache: PagedCache
+  readonly #onDraw: ((item: EngineItem, draw: Draw) => void) | undefined
 
-  constructor(decoder: Decoder, cache: PagedCache) {
+  /** `onDraw` hears of every token drawn, to count what it decided: `ActionInformation` of `@bio/energy` does. */
+  constructor(
+    decoder: Decoder,
+    cache: PagedCache,
+    { onDraw }: { readonly onDraw?: (item: EngineItem, draw: Draw) => void } = {},
+  ) {
     this.#decoder = decoder
     this.#cache = cache
+    this.#onDraw = onDraw
   }
 
   /** The sampled token of each item, −1 where none was wanted. */
   step(items: readonly EngineItem[]): Int32Array {
     const { vocabSize } = this.#decoder.config
     const logits = this.#decoder.step(items, this.#cache) // [items, vocabSize]
-    return Int32Array.from(items, (item, index) =>
-      item.sample
-        ? sample(logits.subarray(index * vocabSize, (index + 1) * vocabSize), item.sampling, item.generated)
-        : -1,
-    )
+    return Int32Array.from(items, (item, index) => {
+      if (!item.sample) return -1
+      const row = logits.subarray(index * vocabSize, (index + 1) * vocabSize)
+      const token = sample(row, item.sampling, item.generated)
+      this.#onDraw?.(item, { token, logits: row })
+      return token
+    })
   }
 }

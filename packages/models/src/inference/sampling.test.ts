@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { checkSampling, sample } from './sampling.js'
+import { checkSampling, probabilities, sample, type Sampling } from './sampling.js'
 
 const logits = Float32Array.of(0, 2, 1, 2, -3)
 
@@ -34,7 +34,27 @@ test('topK and topP keep only the likeliest', () => {
   }
 })
 
+test.each<Sampling>([
+  {},
+  { temperature: 0.5 },
+  { topK: 3 },
+  { topP: 0.8 },
+  { topK: 4, topP: 0.9, temperature: 2 },
+  { temperature: 0 },
+])('%o is drawn from the probabilities that are told', (sampling) => {
+  const told = probabilities(logits, sampling)
+  expect(told.reduce((a, b) => a + b)).toBeCloseTo(1, 12)
+  const total = 5000
+  const counts = new Float64Array(5)
+  for (let n = 0; n < total; n++) counts[sample(logits, { ...sampling, seed: 3 }, n)]! += 1
+  // Five standard deviations.
+  told.forEach((p, id) => {
+    expect(Math.abs(counts[id]! / total - p)).toBeLessThan(5 * Math.sqrt((p * (1 - p)) / total) + 1e-9)
+  })
+})
+
 test('NaN among the logits is refused, not drawn', () => {
+  expect(() => probabilities(Float32Array.of(1, NaN), {})).toThrow('logits that are numbers')
   expect(() => sample(Float32Array.of(1, NaN), { temperature: 0 }, 0)).toThrow(
     expect.objectContaining({ code: 'ERR_BIO_VALUE' }) as Error,
   )

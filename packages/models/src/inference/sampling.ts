@@ -30,25 +30,49 @@ export function checkSampling({ temperature = 1, topP = 1, topK = Infinity, seed
  * Throws ERR_BIO_VALUE for NaN among the logits.
  */
 export function sample(logits: Float32Array, sampling: Sampling, drawn: number): number {
-  const { temperature = 1, topP = 1, topK = Infinity, seed = 0 } = sampling
-  const best = likeliest(logits)
-  if (temperature === 0) return best
-  const order = candidates(logits, topK, topP)
-  const weights = order.map((id) => Math.exp((logits[id]! - logits[best]!) / temperature))
-  const total = weights.reduce((sum, weight) => sum + weight, 0)
-  let kept = weights.length
-  let mass = 0
-  if (topP < 1) {
-    kept = weights.findIndex((weight) => (mass += weight) >= topP * total) + 1
-  } else {
-    mass = total
-  }
-  let rest = new Rng(seed, drawn).next() * mass
-  for (let i = 0; i < kept; i++) {
+  const { ids, weights, mass } = kept(logits, sampling)
+  if (ids.length === 1) return ids[0]!
+  let rest = new Rng(sampling.seed ?? 0, drawn).next() * mass
+  for (let i = 0; i < weights.length; i++) {
     rest -= weights[i]!
-    if (rest < 0) return order[i]!
+    if (rest < 0) return ids[i]!
   }
-  return order[kept - 1]!
+  return ids[weights.length - 1]!
+}
+
+/**
+ * The probabilities [vocabSize] that `sample` draws from: softmax(logits / temperature) cut to `topK` and `topP`; all of it on the
+ * likeliest at temperature 0. Of `{}` they are the model's own. Throws ERR_BIO_VALUE for NaN among the logits.
+ *
+ * @example
+ * ```ts
+ * import { probabilities } from '@bio/models'
+ *
+ * const logits = Float32Array.of(0, Math.log(2), Math.log(5))
+ * console.log(Array.from(probabilities(logits, { topK: 2 }), (p) => p.toFixed(3)).join(' ')) // => 0.000 0.286 0.714
+ * ```
+ */
+export function probabilities(logits: Float32Array, sampling: Sampling): Float64Array {
+  const { ids, weights, mass } = kept(logits, sampling)
+  const result = new Float64Array(logits.length)
+  for (const [index, weight] of weights.entries()) result[ids[index]!] = weight / mass
+  return result
+}
+
+/** Those that may be drawn, with their weights and the sum of these. */
+function kept(
+  logits: Float32Array,
+  { temperature = 1, topP = 1, topK = Infinity }: Sampling,
+): { ids: readonly number[]; weights: readonly number[]; mass: number } {
+  const best = likeliest(logits)
+  if (temperature === 0) return { ids: [best], weights: [1], mass: 1 }
+  const ids = candidates(logits, topK, topP)
+  const weights = ids.map((id) => Math.exp((logits[id]! - logits[best]!) / temperature))
+  const total = weights.reduce((sum, weight) => sum + weight, 0)
+  if (topP === 1) return { ids, weights, mass: total }
+  let mass = 0
+  const count = weights.findIndex((weight) => (mass += weight) >= topP * total) + 1
+  return { ids, weights: weights.slice(0, count), mass }
 }
 
 /** All ids, likeliest first where a cut needs the order (ties: lower id first). */
