@@ -54,7 +54,8 @@ export interface PowerCalibration {
 /**
  * A machine known at both ends: P(u) = idle + (busy − idle)·u is likely, and in between no less than idle + (busy − idle)·u³ (speed and voltage
  * that fall together), no more than full power from a tenth of the load on (turbo of the busy CPUs). The ends themselves are known to 10 %, and some
- * CPUs in turbo may exceed all of them by a fifth. None of this is fitted; of the 86 points it holds nine in ten on every machine.
+ * CPUs in turbo may exceed all of them by a fifth. These round figures were chosen with the 86 points in view, all of which lie within: other
+ * machines may find them too narrow.
  */
 export function calibratedCurve({ idleWatts, busyWatts }: PowerCalibration, cpus: number): PowerCurve {
   const [idle, span] = [idleWatts / cpus, (busyWatts - idleWatts) / cpus]
