@@ -141,6 +141,17 @@ test('an assumption about the sensor makes its readings estimated and is said', 
   })
 })
 
+test('the power of moments bounds nothing between them: an estimate, between nothing and the most', () => {
+  const device = new FakeDevice({ averagingSeconds: 0 })
+  const span = device.account.startSpan()
+  device.pass(10)
+  const reading = span.read()
+  expect(reading).toMatchObject({ method: 'estimated', coverage: 0, low: expect.closeTo(0, 9) })
+  expect(reading.high).toBeCloseTo(1000, 6)
+  expect(reading.joules).toBeCloseTo(500, 6)
+  expect(reading.reasons.join()).toContain('the power of moments')
+})
+
 test('values that no power can have shown are an estimate, and said to be', () => {
   const device = new FakeDevice({ averagingSeconds: 10, refreshSeconds: 0.001 })
   device.pass(1)

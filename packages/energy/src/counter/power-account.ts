@@ -112,8 +112,10 @@ export class PowerAccount implements EnergyAccount {
     fields: Pick<Reading, 'source' | 'domains' | 'boundary' | 'seconds' | 'samples'>,
     { low, high, joules, seenSeconds }: EnergyBounds,
   ): Reading {
-    const { assumptions, domain } = this.device
+    const { assumptions, averagingSeconds, domain } = this.device
     const reasons = assumptions.map((assumption) => `${domain}: ${assumption}`)
+    if (averagingSeconds === 0)
+      reasons.push(`${domain}: it shows the power of moments, and any power may lie between`)
     if (low > high) reasons.push(`${domain}: its values contradict one another, as averages of a power`)
     return createReading({
       ...fields,
