@@ -36,7 +36,7 @@ export class Admission<Input, Output> {
   check(request: TicketFields<Input, Output>, deadlineMs: number | undefined): void {
     const { maxQueue, maxQueueBytes, maxQueueMs, concurrency } = this.#limits
     const { count, bytes } = this.#room
-    const { bucket, cost, tenant } = request
+    const { bucket, tenant } = request
     if (count >= maxQueue || (tenant.name !== '' && tenant.waiting >= maxQueue - count))
       throw this.#full(
         request,
@@ -46,24 +46,27 @@ export class Admission<Input, Output> {
       throw this.#full(request, `at most ${maxQueueBytes} bytes waiting, ${request.bytes} of them its own`)
     if (deadlineMs === undefined && maxQueueMs === Infinity) return
     if (count === 0 && this.#running.size < concurrency) return // however slow the last run was, this one can start now
-    const waitMs = this.#waitMs(request)
+    const { waitMs, runCost } = this.#forecast(request)
     if (waitMs > maxQueueMs) throw this.#full(request, `a wait of at most ${maxQueueMs} ms`)
-    if (deadlineMs !== undefined && waitMs + bucket.model.predictHigh(bucket.batchCost(cost)) > deadlineMs)
+    if (deadlineMs !== undefined && waitMs + bucket.model.predictHigh(runCost, waitMs) > deadlineMs)
       throw this.#full(request, `a result within ${deadlineMs} ms`)
   }
 
-  /** Milliseconds until the batch of this request would start, by the pace so far and its tenant's fair share. */
-  #waitMs({ bucket, tenant, cost }: TicketFields<Input, Output>): number {
-    const { tenants } = this.#room
-    let backlogMs = bucket.backlogMs(cost) - bucket.backlogMs(0)
-    let backlogCost = cost
+  /** When the run of this request would start, by the pace so far and its tenant's fair share, and what that run would cost. */
+  #forecast({ bucket, tenant, cost }: TicketFields<Input, Output>): {
+    readonly waitMs: number
+    readonly runCost: number
+  } {
+    let othersMs = 0
+    let waitingCost = 0
     for (const occupied of this.#room.occupied()) {
-      backlogMs += occupied.backlogMs(0)
-      backlogCost += occupied.cost
+      if (occupied !== bucket) othersMs += occupied.backlogMs()
+      waitingCost += occupied.cost
     }
-    const share = backlogCost === 0 ? 1 : (tenants.costAhead(tenant, cost) + cost) / backlogCost
-    const ownMs = bucket.model.predict(bucket.batchCost(cost))
-    return this.#freeInMs() + Math.max(0, backlogMs * share - ownMs) / this.#limits.concurrency
+    const share = waitingCost === 0 ? 0 : this.#room.tenants.costAhead(tenant, cost) / waitingCost
+    const { beforeMs, runCost } = bucket.joining(cost, share)
+    const waitMs = this.#freeInMs() + (beforeMs + othersMs * share) / this.#limits.concurrency
+    return { waitMs, runCost }
   }
 
   /** Milliseconds until the first of the runs ends, by what such runs took. */
@@ -77,6 +80,6 @@ export class Admission<Input, Output> {
   }
 
   #full(request: TicketFields<Input, Output>, expected: string): QueueFullError {
-    return new QueueFullError('Batcher.submit', { expected, retryAfterMs: this.#waitMs(request) })
+    return new QueueFullError('Batcher.submit', { expected, retryAfterMs: this.#forecast(request).waitMs })
   }
 }

@@ -1,4 +1,5 @@
 import { checkDelay, invalid } from '../check.js'
+import { Deadlines } from '../deadlines.js'
 import { Drain, type DrainOptions } from '../drain.js'
 import { observe, type Telemetry } from '../telemetry/observe.js'
 import { Admission } from './admission.js'
@@ -40,6 +41,7 @@ export class Batcher<Input, Output> implements AsyncDisposable {
   readonly #running: Set<Attempt<Input, Output>> = new Set()
   readonly #ledger: BatcherLedger = new BatcherLedger()
   readonly #drain: Drain = new Drain('Batcher', () => this.#room.count === 0 && this.#running.size === 0)
+  readonly #deadlines: Deadlines<Ticket<Input, Output>> = new Deadlines((ticket) => ticket.expire())
   readonly #telemetry: Telemetry
   readonly #close: () => Promise<void>
   /** Whether it will look at what waits when this turn of the event loop ends. */
@@ -89,6 +91,7 @@ export class Batcher<Input, Output> implements AsyncDisposable {
     const ticket = new Ticket(request, options, this.#withdraw)
     this.#ledger.counts.submitted += 1
     request.bucket.company.arrived(request.arrivedAt)
+    this.#deadlines.add(ticket)
     this.#room.add(ticket)
     if (this.#isFree && request.bucket.isFull) this.#start(request.bucket)
     else if (this.#isFree) {
@@ -209,7 +212,9 @@ export class Batcher<Input, Output> implements AsyncDisposable {
   }
 
   readonly #resolve = (ticket: Ticket<Input, Output>, output: Output): void => {
-    if (ticket.resolve(output)) this.#ledger.counts.completed += 1
+    if (!ticket.resolve(output)) return
+    this.#deadlines.delete(ticket)
+    this.#ledger.counts.completed += 1
   }
 
   readonly #fail = (ticket: Ticket<Input, Output>, error: unknown): void => {
@@ -222,6 +227,7 @@ export class Batcher<Input, Output> implements AsyncDisposable {
 
   /** A request ended without an output: it leaves the queue, or its run has one reason less to go on. */
   #leave(ticket: Ticket<Input, Output>, count: Withdrawal | 'failed', reason: unknown): void {
+    this.#deadlines.delete(ticket)
     this.#ledger.counts[count] += 1
     if (ticket.attempt === undefined) {
       this.#room.remove(ticket)

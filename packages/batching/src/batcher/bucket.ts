@@ -1,6 +1,6 @@
 import { Company } from './company.js'
 import { CostModel } from './cost-model.js'
-import type { Tenant, Tenants } from './tenant.js'
+import type { Tenant, Tenants } from '../tenants.js'
 import type { Ticket } from './ticket.js'
 import { WaitingLine } from './waiting-line.js'
 
@@ -76,7 +76,7 @@ export class Bucket<Input, Output> {
    */
   take(now: number): Ticket<Input, Output>[] {
     const batch: Ticket<Input, Output>[] = []
-    const fullMs = this.isFull ? this.model.predict(this.batchCost(0)) : 0
+    const fullMs = this.isFull ? this.model.predictHigh(this.#fullCost(this.#cost / this.#count)) : 0
     let cost = 0
     let deadlineAt = Infinity
     for (let next = this.first(); next !== undefined; next = this.first()) {
@@ -94,7 +94,10 @@ export class Bucket<Input, Output> {
     }
     if (batch.length > 0) return batch
     for (const late of this.#late) {
-      if (late.expireIfLate(now)) continue
+      if (late.deadlineAt <= now) {
+        late.expire() // though a busy event loop kept the timer from saying so
+        continue
+      }
       if (!this.#fits(batch.length + 1, cost + late.cost)) break
       cost += late.cost
       this.#serve(late, batch)
@@ -123,21 +126,31 @@ export class Bucket<Input, Output> {
     return oldestAt
   }
 
-  /** Milliseconds of the runs that would empty this bucket if a request of this cost joined it; of 0 for none. */
-  backlogMs(joiningCost: number): number {
+  /** Milliseconds of the runs that empty this bucket, if nobody joins. */
+  backlogMs(): number {
     const { maxBatchSize, maxBatchCost } = this.#limits
-    const count = this.#count + (joiningCost > 0 ? 1 : 0)
-    const cost = this.#cost + joiningCost
-    const batches = Math.max(Math.ceil(count / maxBatchSize), Math.ceil(cost / maxBatchCost))
-    return this.model.msPerCost * cost + this.model.fixedMs * batches
+    const batches = Math.max(Math.ceil(this.#count / maxBatchSize), Math.ceil(this.#cost / maxBatchCost))
+    return this.model.msPerCost * this.#cost + this.model.fixedMs * batches
   }
 
-  /** Cost of the batch that a request of this cost would run in, if it joined now; of 0 for none. */
-  batchCost(joiningCost: number): number {
+  /**
+   * What a request of this cost would find that joined behind a `share` of those who wait: full runs before its own, their milliseconds,
+   * and the cost of its own, which others will have filled up by then unless it is the first.
+   */
+  joining(cost: number, share: number): { readonly beforeMs: number; readonly runCost: number } {
     const { maxBatchSize, maxBatchCost } = this.#limits
-    const count = this.#count + (joiningCost > 0 ? 1 : 0)
-    const cost = this.#cost + joiningCost
-    return Math.min(cost, maxBatchCost, (cost / Math.max(1, count)) * maxBatchSize)
+    const full = this.#fullCost(cost)
+    const before = Math.floor(
+      Math.max((share * this.#count) / maxBatchSize, (share * this.#cost) / maxBatchCost),
+    )
+    if (before === 0) return { beforeMs: 0, runCost: Math.min(full, share * this.#cost + cost) }
+    return { beforeMs: before * this.model.predict(full), runCost: full }
+  }
+
+  /** Cost of a full run of requests like those that wait, and one of this cost. */
+  #fullCost(cost: number): number {
+    const { maxBatchSize, maxBatchCost } = this.#limits
+    return Math.min(maxBatchCost, ((this.#cost + cost) / (this.#count + 1)) * maxBatchSize)
   }
 
   /** Everyone who waits here. */

@@ -35,9 +35,11 @@ export class CostModel {
     return this.#a * cost + this.#b
   }
 
-  /** What a run of this cost rarely exceeds: two standard errors above the prediction. */
-  predictHigh(cost: number): number {
-    return this.predict(cost) + 2 * Math.sqrt(this.#variance)
+  /** What a run of this cost, after so many milliseconds of others, rarely exceeds: two standard errors above the prediction. */
+  predictHigh(cost: number, afterMs = 0): number {
+    const runMs = this.predict(cost)
+    const runs = runMs > 0 ? 1 + afterMs / runMs : 1 // each with its own error
+    return runMs + 2 * Math.sqrt(runs * this.#variance)
   }
 
   /** A run of this cost took so long. */

@@ -2,7 +2,7 @@ import { BioError } from '@bio/errors'
 import { onAbort } from '../on-abort.js'
 import type { Attempt } from './attempt.js'
 import type { Bucket } from './bucket.js'
-import type { Tenant } from './tenant.js'
+import type { Tenant } from '../tenants.js'
 
 /** What a caller may say about one request. */
 export interface SubmitOptions {
@@ -32,7 +32,7 @@ export interface TicketFields<Input, Output> {
   readonly arrivedAt: number
 }
 
-/** One accepted request: it settles once, then lets go of its signal and its timer. */
+/** One accepted request: it settles once, then lets go of its signal. */
 export class Ticket<Input, Output> implements TicketFields<Input, Output> {
   readonly input: Input
   readonly bucket: Bucket<Input, Output>
@@ -48,7 +48,6 @@ export class Ticket<Input, Output> implements TicketFields<Input, Output> {
   attempt: Attempt<Input, Output> | undefined = undefined
   settled = false
   readonly #withdraw: (withdrawal: Withdrawal, reason: unknown) => void
-  readonly #timer: ReturnType<typeof setTimeout> | undefined
   readonly #forget: (() => void) | undefined
   #resolve!: (output: Output) => void
   #reject!: (reason: unknown) => void
@@ -72,14 +71,16 @@ export class Ticket<Input, Output> implements TicketFields<Input, Output> {
       this.#reject = reject
     })
     this.#forget = signal && onAbort(signal, () => this.#withdraw('cancelled', signal.reason))
-    if (deadlineMs !== undefined) this.#timer = setTimeout(this.#onDeadline, deadlineMs)
   }
 
-  /** Withdraws the request if its time is over, though a busy event loop kept its timer from saying so; true if it is. */
-  expireIfLate(now: number): boolean {
-    if (now < this.deadlineAt) return false
-    this.#onDeadline()
-    return true
+  /** Withdraws the request, whose time is over. */
+  expire(): void {
+    const error = new BioError('ERR_BIO_DEADLINE', {
+      operation: 'Batcher.submit',
+      expected: `a result within ${Math.round(this.deadlineAt - this.arrivedAt)} ms`,
+      received: this.attempt === undefined ? 'a request still waiting' : 'a request still running',
+    })
+    this.#withdraw('expired', error)
   }
 
   /** True if this settled the request; false if something else had before. */
@@ -95,18 +96,8 @@ export class Ticket<Input, Output> implements TicketFields<Input, Output> {
   #settle(settle: () => void): boolean {
     if (this.settled) return false
     this.settled = true
-    clearTimeout(this.#timer)
     this.#forget?.()
     settle()
     return true
-  }
-
-  readonly #onDeadline = (): void => {
-    const error = new BioError('ERR_BIO_DEADLINE', {
-      operation: 'Batcher.submit',
-      expected: `a result within ${Math.round(this.deadlineAt - this.arrivedAt)} ms`,
-      received: this.attempt === undefined ? 'a request still waiting' : 'a request still running',
-    })
-    this.#withdraw('expired', error)
   }
 }

@@ -1,5 +1,5 @@
 import { Bucket, type BatchLimits } from './bucket.js'
-import { Tenants } from './tenant.js'
+import { Tenants } from '../tenants.js'
 import type { Ticket } from './ticket.js'
 
 /** Buckets remembered though nothing waits in them; beyond so many the oldest forget what they learnt. */
@@ -15,7 +15,7 @@ export class WaitingRoom<Input, Output> {
 
   constructor(limits: BatchLimits & { readonly weight: (tenant: string) => number }) {
     this.#limits = limits
-    this.tenants = new Tenants(limits.weight)
+    this.tenants = new Tenants('Batcher', limits.weight)
   }
 
   /** Requests waiting. */

@@ -1,5 +1,5 @@
 import { BioError } from '@bio/errors'
-import type { Tenant } from '../batcher/tenant.js'
+import type { Tenant } from '../tenants.js'
 import { describe } from '../check.js'
 import type { CachedSequence } from './contract.js'
 import type { GenerationResult, RequestTerms } from './generation.js'

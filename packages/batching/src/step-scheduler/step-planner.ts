@@ -1,5 +1,5 @@
 import { BioError } from '@bio/errors'
-import type { Tenants } from '../batcher/tenant.js'
+import type { Tenants } from '../tenants.js'
 import type { CachedSequence, SequenceCache } from './contract.js'
 import { GrowthRoom } from './growth-room.js'
 import { compareTurns, type ScheduledRequest } from './scheduled-request.js'

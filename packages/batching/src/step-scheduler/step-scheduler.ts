@@ -1,12 +1,12 @@
 import { BioError } from '@bio/errors'
-import { Tenants, type Tenant } from '../batcher/tenant.js'
+import { Tenants, type Tenant } from '../tenants.js'
 import { checkCount, checkDelay, invalid } from '../check.js'
 import { Drain, type DrainOptions } from '../drain.js'
 import { onAbort } from '../on-abort.js'
 import { QueueFullError } from '../queue-full-error.js'
 import { SharedAbort } from '../shared-abort.js'
 import type { CachedSequence, SequenceCache, StepEngine, StepItem } from './contract.js'
-import { Deadlines } from './deadlines.js'
+import { Deadlines } from '../deadlines.js'
 import {
   checkRequest,
   type Generation,
@@ -94,7 +94,7 @@ export class StepScheduler<Sequence extends CachedSequence, Sampling> implements
     if (typeof weight !== 'function') throw invalid('StepScheduler', 'weight to be a function', weight)
     this.#engine = engine
     this.#limits = { maxSequences, maxQueue, ageingMs }
-    this.#tenants = new Tenants(weight)
+    this.#tenants = new Tenants('StepScheduler', weight)
     this.#planner = new StepPlanner(cache, this.#tenants, { maxTokensPerStep, maxSequences }, this.#fail)
   }
 

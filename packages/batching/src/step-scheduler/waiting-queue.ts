@@ -1,4 +1,4 @@
-import type { Tenant, Tenants } from '../batcher/tenant.js'
+import type { Tenant, Tenants } from '../tenants.js'
 import type { CachedSequence } from './contract.js'
 import { compareTurns, type ScheduledRequest } from './scheduled-request.js'
 

@@ -1,9 +1,9 @@
-import { invalid } from '../check.js'
+import { invalid } from './check.js'
 
 /** Tenants remembered though nothing of theirs waits; beyond so many those without a debt are forgotten. */
 const remembered = 1024
 
-/** Whoever shares the batcher with others; requests without a tenant share the name ''. */
+/** Whoever shares a batcher or scheduler with others; requests without a tenant share the name ''. */
 export interface Tenant {
   readonly name: string
   readonly weight: number
@@ -21,11 +21,13 @@ export interface Tenant {
  */
 export class Tenants {
   readonly #tenants: Map<string, Tenant> = new Map()
+  readonly #operation: string
   readonly #weight: (tenant: string) => number
   /** The virtual time of the request served last. */
   #now = 0
 
-  constructor(weight: (tenant: string) => number) {
+  constructor(operation: string, weight: (tenant: string) => number) {
+    this.#operation = operation
     this.#weight = weight
   }
 
@@ -39,7 +41,8 @@ export class Tenants {
     if (known !== undefined) return known
     if (this.#tenants.size >= remembered) this.#forget()
     const weight = this.#weight(name)
-    if (!(weight > 0 && weight < Infinity)) throw invalid('Batcher', `weight('${name}') above 0`, weight)
+    if (!(weight > 0 && weight < Infinity))
+      throw invalid(this.#operation, `weight('${name}') above 0`, weight)
     const tenant: Tenant = { name, weight, served: this.#now, waiting: 0, waitingCost: 0 }
     this.#tenants.set(name, tenant)
     return tenant
