@@ -15,7 +15,7 @@ export function judge(answer, { least, most }) {
   const { joules, low, high, method } = answer
   const nearest = Math.min(Math.max(joules, least), most)
   const error = nearest > 0 ? joules / nearest - 1 : 0
-  const off = `${error >= 0 ? '+' : '−'}${Math.abs(100 * error).toFixed(Math.abs(error) < 0.095 ? 1 : 0)} %`
+  const off = distance(error)
   if (method === 'model')
     return { verdict: 'estimate', detail: `${off}, by a model${answer.warned ? ', with a warning' : ''}` }
   if (low !== undefined) {
@@ -28,4 +28,13 @@ export function judge(answer, { least, most }) {
   }
   if (joules === 0) return { verdict: 'silent zero', detail: off }
   return { verdict: Math.abs(error) <= tolerance ? 'right' : 'wrong', detail: off }
+}
+
+/** `+3.1 %`, `−50 %`, or beyond ten times the truth a factor. */
+function distance(error) {
+  const factor = 1 + error
+  if (Math.abs(factor) >= 1e5) return `${factor.toExponential(0)} times`
+  if (Math.abs(factor) >= 10) return `${factor.toFixed(0)} times`
+  const percent = Math.abs(100 * error)
+  return `${error < 0 ? '−' : '+'}${percent.toFixed(percent < 9.5 ? 1 : 0)} %`
 }

@@ -1,12 +1,14 @@
 // The sampling thread: what it loses while JavaScript is blocked, beside a timer of the blocked loop, and the CPU time that it takes.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sampleFiles } from '../../../packages/kernels/dist/index.js'
 import { printRows, row } from '../../lib/rows.mjs'
 
 export async function samplerPart({ quick }) {
-  const folder = mkdtempSync(join(tmpdir(), 'bio-sampler-'))
+  // In memory, as the files of a driver are.
+  const memory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
+  const folder = mkdtempSync(join(memory, 'bio-sampler-'))
   const paths = ['a', 'b'].map((name) => join(folder, name))
   for (const path of paths) writeFileSync(path, '123456789\n')
   try {
@@ -58,9 +60,15 @@ async function cpuShare(paths, { hertz, target, seconds }) {
   await wait(0.3) // the thread names itself once it runs
   const [thread] = samplingThreads()
   const cpu = () => Number(readFileSync(`/proc/self/task/${thread}/schedstat`, 'utf8').split(' ')[0]) / 1e9
+  // Real counters move between two reads.
+  let joules = 123
+  const moving = setInterval(() => {
+    for (const path of paths) writeFileSync(path, `${++joules}456789\n`)
+  }, 500 / hertz)
   const [before, begin] = [cpu(), performance.now()]
   await wait(seconds)
   const share = (100 * (cpu() - before)) / ((performance.now() - begin) / 1000)
+  clearInterval(moving)
   sampler.close()
   await wait(0.3)
   return row({

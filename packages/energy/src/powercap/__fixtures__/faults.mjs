@@ -82,16 +82,18 @@ export const faults = {
         .zone(second, 'package-0', { part: 'package', watts: 60, energy: 9e9 }),
     ),
   },
-  'one wrap': {
+  'one wrap, or two': {
     known: true,
-    ...from((tree) => tree.zone(first, 'package-0', { part: 'package', energy: usualRange - 100e6 * tree.pace })),
+    setUp: (tree) => tree.zone(first, 'package-0', { part: 'package', range: 300e6 * tree.pace, energy: 0, limit: 300 }),
+    play: (tree) => tree.run(3.2),
   },
   'a wrap in each of two packages': {
     known: true,
-    ...from((tree) => {
-      const energy = usualRange - 80e6 * tree.pace
-      tree.zone(first, 'package-0', { part: 'package', energy }).zone(second, 'package-1', { part: 'package', energy })
-    }),
+    setUp: (tree) => {
+      const part = { part: 'package', range: 300e6 * tree.pace, limit: 300 }
+      tree.zone(first, 'package-0', { ...part, energy: 0 }).zone(second, 'package-1', { ...part, energy: 150e6 * tree.pace })
+    },
+    play: (tree) => tree.run(3.2),
   },
   'several wraps': {
     known: true,
@@ -138,8 +140,8 @@ export const faults = {
       await tree.run(1.2)
     },
   },
-  'no tree': from((tree) => tree.vanish()),
-  'a tree without zones': from((tree) => tree.zone('intel-rapl:0', 'core', { watts: 100 })),
+  'no tree': from((tree) => one(tree).vanish()),
+  'a tree without zones': from((tree) => tree.zone(first, 'core', { part: 'package' })),
   'EACCES from the beginning': { needs: 'drop', ...from((tree) => one(tree).forbid(first)) },
   'EINVAL from the beginning': { needs: 'root', ...from((tree) => one(tree).failReads(first)) },
   'words from the beginning': from((tree) => one(tree).hold(first, 'N/A\n')),
