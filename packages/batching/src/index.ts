@@ -26,6 +26,7 @@ export type { StagedModel } from './early-exit/staged-model.js'
 export { QueueFullError } from './queue-full-error.js'
 export type { RunFunction } from './runner/function-runner.js'
 export type { BatchOutputs, RunContext } from './runner/runner.js'
+export type { WorkerRun, WorkerRunContext, WorkersOptions } from './runner/worker-runner.js'
 export type { CachedSequence, SequenceCache, StepEngine, StepItem } from './step-scheduler/contract.js'
 export type {
   Generation,

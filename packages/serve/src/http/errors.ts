@@ -12,12 +12,13 @@ interface ErrorBody {
   }
 }
 
-type Status = 400 | 404 | 413 | 429 | 500 | 503
+type Status = 400 | 404 | 413 | 429 | 500 | 503 | 504
 
 const statuses: Readonly<Record<string, Status>> = {
   ERR_BIO_QUEUE_FULL: 429,
   ERR_BIO_DRAINING: 503,
   ERR_BIO_ENGINE: 503,
+  ERR_BIO_DEADLINE: 504,
   ERR_BIO_VALUE: 400,
   ERR_BIO_SHAPE: 400,
   ERR_BIO_INDEX: 400,
