@@ -39,7 +39,7 @@ export interface RequestCost extends UnitCost {
  *   energyPerRequest: createReading({ joules: 90, low: 85, high: 95, method: 'measured', source: 'nvml', seconds: 1 }),
  *   dollarsPerKilowattHour: 0.1,
  * })
- * console.log(hardware.toFixed(2), phases.prefill.toFixed(2), phases.decode.toFixed(2)) // => 45.47 15.16 30.31
+ * console.log(hardware.toFixed(2), phases.prefill.toFixed(2), phases.decode.toFixed(2)) // => 44.95 14.98 29.97
  * ```
  */
 export function costPerMillionRequests(options: RequestCostOptions): RequestCost {

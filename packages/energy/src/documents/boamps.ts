@@ -3,7 +3,7 @@ import { toRange } from '../cost/range.js'
 import type { KnownReading } from '../reading/reading.js'
 import { toKilowattHours } from '../units.js'
 import { describeEnergy, runUuid, type JsonObject } from './figures.js'
-import type { RunPhase, RunRecord } from './run-record.js'
+import { checkedRecord, type RunPhase, type RunRecord } from './run-record.js'
 
 /** What the format asks for and a run does not know. */
 export interface BoampsOptions {
@@ -24,9 +24,10 @@ const qualities = [
  * `powerConsumption` is in kWh; method, bounds and run are in `measurementMethod`, the source in `cpuTrackingMode` or
  * `gpuTrackingMode`. `quality` follows from the widest bounds and is left out beyond ±50 %.
  *
- * @throws `ERR_BIO_VALUE` when a phase's energy is unknown: the format wants a number of each measure and has no word for none.
+ * @throws `ERR_BIO_VALUE` for a run whose hash is not its own, and when a phase's energy is unknown: the format wants a number of each measure and has no word for none.
  */
 export function boampsReport(run: RunRecord, options: BoampsOptions): JsonObject {
+  checkedRecord('boampsReport', run)
   const known = run.phases.map(({ energy }) => energy).filter((energy) => energy.joules !== null)
   if (known.length < run.phases.length) throw withoutNumber(run)
   const { task, location, intensity } = run

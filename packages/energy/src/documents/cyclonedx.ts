@@ -7,7 +7,7 @@ import {
   wholeSeconds,
   type JsonObject,
 } from './figures.js'
-import type { RunPhase, RunRecord } from './run-record.js'
+import { checkedRecord, type RunPhase, type RunRecord } from './run-record.js'
 
 const gramsPerTonne = 1e6
 
@@ -17,8 +17,11 @@ const gramsPerTonne = 1e6
  * Energy is in kWh and location-based carbon in tonnes; method, bounds, run and market-based carbon are in the `bio:` properties of each
  * activity. A phase whose energy nobody knows is no activity, for the format wants a number there: it is a property with the reason.
  * Who supplied the electricity is not known here, so `energyProviders` is empty.
+ *
+ * @throws `ERR_BIO_VALUE` for a run whose hash is not its own.
  */
 export function cycloneDxDocument(run: RunRecord): JsonObject {
+  checkedRecord('cycloneDxDocument', run)
   const reference = `model:${run.model.name}@${run.model.version}`
   return {
     bomFormat: 'CycloneDX',

@@ -12,7 +12,7 @@ import { boampsReport } from './boamps.js'
 import { cycloneDxDocument } from './cyclonedx.js'
 import { huggingFaceCard } from './hugging-face.js'
 import { modelDocumentationForm } from './model-documentation-form.js'
-import { createRunRecord } from './run-record.js'
+import { createRunRecord, formatRunRecord } from './run-record.js'
 import { softwareCarbonIntensity } from './software-carbon-intensity.js'
 import { spdxDocument } from './spdx.js'
 
@@ -219,4 +219,21 @@ test('the form says N/A and why where nobody knows', () => {
     expect.stringContaining('Not known: Unavailable: EACCES'),
     expect.stringContaining('no such phase'),
   ])
+})
+
+const changed = { ...exampleRun, pue: 1 }
+const sealed: readonly (readonly [string, () => unknown])[] = [
+  ['SPDX', () => spdxDocument(changed, {} as never)],
+  ['CycloneDX', () => cycloneDxDocument(changed)],
+  ['BoAmps', () => boampsReport(changed, { infrastructure: 'other', confidentiality: 'internal' })],
+  ['Hugging Face', () => huggingFaceCard(changed)],
+  ['SCI', () => softwareCarbonIntensity(changed, sciOptions)],
+  ['the form', () => modelDocumentationForm(changed)],
+  ['a file', () => formatRunRecord(changed)],
+]
+
+test.each(sealed)('%s refuses a copy that was changed under the old hash', (_, act) => {
+  expect(act).toThrow(
+    expect.objectContaining({ code: 'ERR_BIO_VALUE', message: expect.stringMatching(/hash/) }),
+  )
 })

@@ -1,12 +1,14 @@
 import { shiftDecimal, significant } from './decimal-text.js'
 import { describeEnergy, runFootprint, stageEnergy } from './figures.js'
-import type { RunRecord } from './run-record.js'
+import { checkedRecord, type RunRecord } from './run-record.js'
 
 /**
  * The front matter of a Hugging Face model card: `co2_eq_emissions` of training and fine-tuning, grams by the place's grid.
  *
  * `source` says how the energy is known, its bounds and the run. `emissions` is left out, and `source` says why, when the energy or the
  * grid's intensity is unknown or nothing was trained.
+ *
+ * @throws `ERR_BIO_VALUE` for a run whose hash is not its own.
  *
  * @example
  * ```ts
@@ -17,6 +19,7 @@ import type { RunRecord } from './run-record.js'
  * ```
  */
 export function huggingFaceCard(run: RunRecord): string {
+  checkedRecord('huggingFaceCard', run)
   const energy = stageEnergy(run, ['training', 'fine-tuning'])
   const footprint = energy === null ? null : runFootprint(run, energy)
   const grams = footprint?.location.grams ?? null

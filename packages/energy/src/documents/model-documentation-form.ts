@@ -2,7 +2,7 @@ import type { KnownReading } from '../reading/reading.js'
 import { toMegawattHours } from '../units.js'
 import { significant } from './decimal-text.js'
 import { describeEnergy, stageEnergy } from './figures.js'
-import type { RunPhase, RunRecord, Stage } from './run-record.js'
+import { checkedRecord, type RunPhase, type RunRecord, type Stage } from './run-record.js'
 
 /** One line of the form. */
 export interface FormItem {
@@ -42,8 +42,11 @@ const secondsPerDay = 86_400
  * Training energy is in MWh to three significant figures (the form wants two or more), known or estimated, with its method and bounds;
  * `N/A` with the reason where nobody knows. Computation is what the record's phases count; inference has FLOPs here, not joules. The form
  * names no boundary for energy, so the methodology does. A model made by several runs needs their sum. This is no legal advice.
+ *
+ * @throws `ERR_BIO_VALUE` for a run whose hash is not its own.
  */
 export function modelDocumentationForm(run: RunRecord): ModelDocumentationForm {
+  checkedRecord('modelDocumentationForm', run)
   const trained = run.phases.filter(({ stage }) => training.includes(stage))
   const served = run.phases.filter(({ stage }) => stage === 'inference')
   return {

@@ -43,7 +43,7 @@ test('a record is frozen, and a file of it gives it back', () => {
 test('a changed figure is noticed', () => {
   const changed = formatRunRecord(exampleRun).replace('"joules":7200000', '"joules":7100000')
   expect(changed).not.toBe(formatRunRecord(exampleRun))
-  expect(() => parseRunRecord(changed)).toThrow('the hash of what it holds')
+  expect(() => parseRunRecord(changed)).toThrow('the hash of what the run holds')
   expect(() => parseRunRecord(formatRunRecord(exampleRun).replace('"estimated"', '"measured"'))).toThrow(
     'hash',
   )

@@ -85,7 +85,7 @@ export function createRunRecord(fields: RunFields): RunRecord {
 
 /** The record as canonical JSON, for a file; `parseRunRecord` reads it. */
 export function formatRunRecord(run: RunRecord): string {
-  return canonicalJson(run)
+  return canonicalJson(checkedRecord('formatRunRecord', run))
 }
 
 /**
@@ -94,21 +94,24 @@ export function formatRunRecord(run: RunRecord): string {
  * @throws `ERR_BIO_VALUE` for a text that is no JSON, a record that was changed since, or one that could never be.
  */
 export function parseRunRecord(text: string): RunRecord {
-  let parsed: Partial<RunRecord> | null
   try {
-    parsed = JSON.parse(text)
+    return checkedRecord('parseRunRecord', JSON.parse(text))
   } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
     throw invalid('parseRunRecord', 'a run record as JSON', text, describeError(error))
   }
-  const { hash, ...fields } = parsed ?? {}
-  const run = createRunRecord(fields as RunFields)
-  if (run.hash === hash) return run
-  throw invalid(
-    'parseRunRecord',
-    `the hash of what it holds, ${run.hash}`,
-    hash,
-    'Take the unchanged record.',
-  )
+}
+
+/**
+ * The record, if its hash is that of what it holds: every document asks, so that no figure of a copy that was changed goes out under the
+ * hash of the run (`ERR_BIO_VALUE`).
+ */
+export function checkedRecord(operation: string, run: RunRecord): RunRecord {
+  const { hash, ...fields } = run ?? {}
+  const record = createRunRecord(fields)
+  if (record.hash === hash) return record
+  const hint = 'Make a record of changed fields by createRunRecord.'
+  throw invalid(operation, `the hash of what the run holds, ${record.hash}`, hash, hint)
 }
 
 function hashOf(fields: RunFields): string {

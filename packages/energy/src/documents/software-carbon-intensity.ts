@@ -4,7 +4,7 @@ import { addRanges, scaleRange, toRange, type Range } from '../cost/range.js'
 import type { Boundary, Method } from '../reading/reading.js'
 import { toKilowattHours } from '../units.js'
 import { describeEnergy, runFootprint, stageEnergy } from './figures.js'
-import type { RunRecord } from './run-record.js'
+import { checkedRecord, type RunRecord } from './run-record.js'
 
 export interface SoftwareCarbonIntensityOptions {
   /** What the score is per, and how many of it the run did: `{ name: 'request', count: 1000 }`. */
@@ -41,7 +41,7 @@ export interface SoftwareCarbonIntensity {
  *
  * E counts what `boundary` says; the standard means all hardware that was reserved. Market-based intensities of the run are not looked at.
  *
- * @throws `ERR_BIO_VALUE` for a run without a location-based intensity, or a count ≤ 0, or embodied grams that are no range.
+ * @throws `ERR_BIO_VALUE` for a run whose hash is not its own, a run without a location-based intensity, or a count ≤ 0, or embodied grams that are no range.
  *
  * @example
  * ```ts
@@ -56,6 +56,7 @@ export function softwareCarbonIntensity(
   options: SoftwareCarbonIntensityOptions,
 ): SoftwareCarbonIntensity {
   const operation = 'softwareCarbonIntensity'
+  checkedRecord(operation, run)
   const { functionalUnit } = options
   if (typeof functionalUnit?.name !== 'string') {
     throw invalid(operation, 'a functional unit with its name', functionalUnit)

@@ -2,7 +2,7 @@ import { checkNumber } from '../check.js'
 import { canonicalJson } from './canonical-json.js'
 import { shiftDecimal } from './decimal-text.js'
 import { describeEnergy, provenance, runUuid, wholeSeconds, type JsonObject } from './figures.js'
-import type { RunRecord, Stage } from './run-record.js'
+import { checkedRecord, type RunRecord, type Stage } from './run-record.js'
 
 /** What the AI profile asks for and a run does not know. */
 export interface SpdxOptions {
@@ -26,9 +26,10 @@ const energyProperties: Partial<Record<Stage, string>> = {
  * `ai_energyQuantity` is in megajoules as a decimal text: the joules exactly. SPDX has no place for method and bounds; they are in the
  * package's comment, and in full, as JSON, in an annotation of it. Energy that nobody knows has no quantity.
  *
- * @throws `ERR_BIO_VALUE` for a release time that is none.
+ * @throws `ERR_BIO_VALUE` for a run whose hash is not its own, a release time that is none.
  */
 export function spdxDocument(run: RunRecord, options: SpdxOptions): JsonObject {
+  checkedRecord('spdxDocument', run)
   const { license, downloadLocation, releasedAt } = options
   checkNumber('spdxDocument', 'the time releasedAt', Date.parse(releasedAt))
   const id = (name: string): string => `urn:uuid:${runUuid(run)}#${name}`

@@ -1,6 +1,6 @@
 import type { Footprint } from '../carbon/carbon-footprint.js'
 import { runFootprint, stageEnergy } from '../documents/figures.js'
-import type { RunRecord } from '../documents/run-record.js'
+import { checkedRecord, type RunRecord } from '../documents/run-record.js'
 import { addReadings } from '../reading/arithmetic.js'
 import type { Reading } from '../reading/reading.js'
 import { toKilowattHours } from '../units.js'
@@ -33,6 +33,7 @@ export function energyReport({
   run,
   power = run.phases.map(({ energy }) => energy),
 }: EnergyReportOptions): string {
+  checkedRecord('energyReport', run)
   const total = stageEnergy(run, ['training', 'fine-tuning', 'inference', 'other'])!
   const title = `Energy of ${run.model.name} ${run.model.version}`
   return `<!doctype html>
