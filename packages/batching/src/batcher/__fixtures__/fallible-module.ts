@@ -24,6 +24,8 @@ interface Call {
   readonly requests: readonly Request[]
   readonly resolve: (outputs: (number | Error)[]) => void
   readonly reject: (error: Error) => void
+  /** Of this module, for this call. */
+  readonly timers: ReturnType<typeof setTimeout>[]
 }
 
 export const outputOf = (request: Request): number => 1000 + request.id
@@ -55,16 +57,17 @@ export class FallibleModule {
     this.#checkStart(requests)
     const { runTimeoutMs } = this.#options
     return new Promise((resolve, reject) => {
-      const call = { requests, resolve, reject }
+      const call: Call = { requests, resolve, reject, timers: [] }
       this.running.add(call)
       signal.addEventListener('abort', () => {
         const timedOut = signal.reason?.code === 'ERR_BIO_RUN_TIMEOUT'
         this.demand('no run is aborted that somebody wants', timedOut || requests.every((one) => this.#mayWithdraw(one)))
       })
-      if (runTimeoutMs !== undefined) setTimeout(() => this.#timeOut(call), runTimeoutMs)
+      if (runTimeoutMs !== undefined) call.timers.push(setTimeout(() => this.#timeOut(call), runTimeoutMs))
       const choice = this.#random()
       if (choice < 0.3) this.end(call, 'none')
-      else if (choice < 0.6) setTimeout(() => this.end(call, 'none'), Math.floor(30 * this.#random()))
+      else if (choice < 0.6)
+        call.timers.push(setTimeout(() => this.end(call, 'none'), Math.floor(30 * this.#random())))
     })
   }
 
@@ -72,8 +75,7 @@ export class FallibleModule {
   end(call: Call, accident: Accident): void {
     const natures = new Set(call.requests.map(({ nature }) => nature))
     if (!this.running.has(call) || (accident === 'none' && natures.has('hang'))) return
-    this.running.delete(call)
-    this.lastEndAt = performance.now()
+    this.#remove(call)
     if (accident !== 'none') {
       this.#excuse(call, accident === 'no worker')
       return call.reject(accidents[accident]())
@@ -94,9 +96,14 @@ export class FallibleModule {
   /** The batcher waits no longer, whatever this run does now. */
   #timeOut(call: Call): void {
     if (!this.running.has(call)) return
+    this.#remove(call)
+    this.#excuse(call, false)
+  }
+
+  #remove(call: Call): void {
     this.running.delete(call)
     this.lastEndAt = performance.now()
-    this.#excuse(call, false)
+    for (const timer of call.timers) clearTimeout(timer)
   }
 
   #excuse({ requests }: Call, everyone: boolean): void {

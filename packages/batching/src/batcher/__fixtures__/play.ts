@@ -20,11 +20,9 @@ export interface Played {
 
 /** Plays a schedule under fake time against a model of what may happen to each request, and drains. */
 export async function play({ options, events, seed }: Schedule): Promise<Played> {
-  const foreignTimers = vi.getTimerCount() // fast-check has some of its own
   const played = new Play(options, seed)
   for (const event of events) await played.apply(event)
   await played.finish()
-  played.module.demand('no timer is left behind', vi.getTimerCount() <= foreignTimers)
   return { broken: [...played.module.broken], stats: played.batcher.stats(), codes: played.codes }
 }
 
@@ -39,6 +37,7 @@ class Play {
   readonly #failures: Map<string, number> = new Map()
   readonly #quarantined: Set<string> = new Set()
   #draining = false
+  readonly #foreignTimers: number = vi.getTimerCount() // fast-check has some of its own
   /** Whether a run could start, as far as that is known: only until something happens. */
   #free = false
 
@@ -82,10 +81,18 @@ class Play {
       for (const call of this.module.running) this.module.end(call, 'none')
       await this.#settle()
     }
+    await vi.advanceTimersByTimeAsync(1) // what was to start at the end of the turn finds nothing left
+    this.#checkTimers(drained)
     await vi.advanceTimersByTimeAsync(1000) // where a run hangs, this drain gives up, and any that was begun before
     await this.#settle()
+    this.#checkTimers(true)
     this.module.demand('a drain ends in time', drained)
     this.module.demand('every request settles', this.#ends.size === this.#requests.length)
+  }
+
+  /** Nothing waits for a deadline, for company or for a run once all is done. */
+  #checkTimers(done: boolean): void {
+    this.module.demand('no timer is left behind', !done || vi.getTimerCount() <= this.#foreignTimers)
   }
 
   #submit(
