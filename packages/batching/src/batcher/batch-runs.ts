@@ -48,7 +48,7 @@ export class BatchRuns<Input, Output> {
       return this.#bisect(suspects.map(({ ticket }) => ticket))
     const identified = anyAtFault && (suspects.length === 1 || suspects.length < size)
     for (const { ticket, error } of suspects) {
-      if (identified && !ticket.settled) this.#options.quarantine?.offend(ticket.input)
+      if (identified && !ticket.settled) this.#options.quarantine?.offend(ticket.name)
       this.#options.reject(ticket, error)
     }
   }

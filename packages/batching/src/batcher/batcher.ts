@@ -82,7 +82,7 @@ export class Batcher<Input, Output> implements AsyncDisposable {
     options.signal?.throwIfAborted()
     const request = this.#describe(input, options)
     try {
-      this.#quarantine?.check(input)
+      this.#quarantine?.check(request.name)
       this.#admission.check(request, options.deadlineMs)
     } catch (refusal) {
       this.#ledger.counts.rejected += 1
@@ -137,6 +137,7 @@ export class Batcher<Input, Output> implements AsyncDisposable {
       tenant: this.#room.tenants.get(tenant),
       cost: cost(input),
       bytes: bytes(input),
+      name: this.#quarantine?.identify(input) ?? '',
       arrivedAt: performance.now(),
     }
     if (!(fields.cost >= 0 && fields.cost <= maxBatchCost))

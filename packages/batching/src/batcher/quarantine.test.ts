@@ -66,3 +66,24 @@ test('who only shared a batch with poison is no offender', async () => {
   await vi.advanceTimersByTimeAsync(0)
   expect(await again).toBe('a')
 })
+
+test('an input is named once, before a run can change it', async () => {
+  const batcher = new Batcher<string[], string>({
+    run: ([words]) => {
+      words!.length = 0 // naming it now would throw
+      throw new Error('boom')
+    },
+    maxBatchSize: 1,
+    quarantine: { identify: (words) => words[0]!.toLowerCase(), after: 1 },
+  })
+  const submit = async (): Promise<unknown> => {
+    const outcome = batcher.submit(['Poison']).catch((error: { code?: string }) => error.code ?? 'boom')
+    await vi.advanceTimersByTimeAsync(0)
+    return outcome
+  }
+  expect(await submit()).toBe('boom')
+  expect(await submit()).toBe('ERR_BIO_QUARANTINED')
+  const unnamed = batcher.submit([])
+  await expect(unnamed).rejects.toThrow(TypeError)
+  expect(batcher.stats()).toMatchObject({ submitted: 1, failed: 1, rejected: 1, running: 0 })
+})

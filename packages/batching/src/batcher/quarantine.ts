@@ -16,7 +16,7 @@ export interface QuarantineOptions<Input> {
 
 /** Remembers the inputs that failed on their own, so that a repeat offender costs no more runs. */
 export class Quarantine<Input> {
-  readonly #identify: (input: Input) => string
+  readonly identify: (input: Input) => string
   readonly #after: number
   readonly #forMs: number
   /** By last offence. */
@@ -27,14 +27,14 @@ export class Quarantine<Input> {
       throw invalid('Batcher', 'quarantine.identify to be a function', identify)
     checkCount('Batcher', 'quarantine.after', after)
     checkDelay('Batcher', 'quarantine.forMs', forMs)
-    this.#identify = identify
+    this.identify = identify
     this.#after = after
     this.#forMs = forMs
   }
 
   /** Refuses a repeat offender (`ERR_BIO_QUARANTINED`). */
-  check(input: Input): void {
-    const leftMs = this.#leftMs(this.#identify(input))
+  check(name: string): void {
+    const leftMs = this.#leftMs(name)
     if (leftMs <= 0) return
     throw new BioError('ERR_BIO_QUARANTINED', {
       operation: 'Batcher.submit',
@@ -44,9 +44,8 @@ export class Quarantine<Input> {
     })
   }
 
-  /** This input failed, and no other can be blamed. */
-  offend(input: Input): void {
-    const name = this.#identify(input)
+  /** The input of this name failed, and no other can be blamed. */
+  offend(name: string): void {
     const now = performance.now()
     const before = this.#offenders.get(name)
     const offences = before !== undefined && now - before.lastAt < this.#forMs ? before.offences + 1 : 1

@@ -29,6 +29,8 @@ export interface TicketFields<Input, Output> {
   readonly tenant: Tenant
   readonly cost: number
   readonly bytes: number
+  /** Of the input in quarantine, taken before a run could change the input; '' without quarantine. */
+  readonly name: string
   readonly arrivedAt: number
 }
 
@@ -39,6 +41,7 @@ export class Ticket<Input, Output> implements TicketFields<Input, Output> {
   readonly tenant: Tenant
   readonly cost: number
   readonly bytes: number
+  readonly name: string
   readonly arrivedAt: number
   readonly priority: number
   /** When its time is over; Infinity without a deadline. */
@@ -62,6 +65,7 @@ export class Ticket<Input, Output> implements TicketFields<Input, Output> {
     this.tenant = fields.tenant
     this.cost = fields.cost
     this.bytes = fields.bytes
+    this.name = fields.name
     this.arrivedAt = fields.arrivedAt
     this.priority = priority
     this.deadlineAt = fields.arrivedAt + (deadlineMs ?? Infinity)
