@@ -81,7 +81,11 @@ export class BatchRuns<Input, Output> {
     let outputs: BatchOutputs<Output>
     try {
       const inputs = tickets.map(({ input }) => input)
-      outputs = await runner.run(inputs, { signal: attempt.signal })
+      outputs = await runner.run(inputs, {
+        get signal() {
+          return attempt.signal
+        },
+      })
       checkCount(outputs, inputs.length)
     } catch (error) {
       ledger.ran(attempt.end())

@@ -76,29 +76,13 @@ export class Batcher<Input, Output> implements AsyncDisposable {
    * ERR_BIO_OUTPUT_COUNT (`run` did not return one output per input), ERR_BIO_RUN_TIMEOUT, ERR_BIO_WORKER_CRASHED, ERR_BIO_WORKER_START,
    * ERR_BIO_QUARANTINED, ERR_BIO_CLOSED (after `drain`, or a drain gave up), ERR_BIO_CONFIG (an option or cost that could never work).
    */
-  async submit(input: Input, options: SubmitOptions = {}): Promise<Output> {
-    checkSubmit(options)
-    this.#drain.checkOpen()
-    options.signal?.throwIfAborted()
-    const request = this.#describe(input, options)
+  submit(input: Input, options: SubmitOptions = {}): Promise<Output> {
+    // Not an async function: its promise would settle some turns after the ticket's.
     try {
-      this.#quarantine?.check(request.name)
-      this.#admission.check(request, options.deadlineMs)
+      return this.#accept(input, options)
     } catch (refusal) {
-      this.#ledger.counts.rejected += 1
-      throw refusal
+      return Promise.reject(refusal)
     }
-    const ticket = new Ticket(request, options, this.#withdraw)
-    this.#ledger.counts.submitted += 1
-    request.bucket.company.arrived(request.arrivedAt)
-    this.#deadlines.add(ticket)
-    this.#room.add(ticket)
-    if (this.#isFree && request.bucket.isFull) this.#start(request.bucket)
-    else if (this.#isFree) {
-      this.#await(request.bucket, 'arrival')
-      this.#wakeAtEndOfTurn()
-    }
-    return ticket.promise
   }
 
   /**
@@ -127,6 +111,31 @@ export class Batcher<Input, Output> implements AsyncDisposable {
 
   get #isFree(): boolean {
     return this.#running.size < this.#options.concurrency
+  }
+
+  #accept(input: Input, options: SubmitOptions): Promise<Output> {
+    checkSubmit(options)
+    this.#drain.checkOpen()
+    options.signal?.throwIfAborted()
+    const request = this.#describe(input, options)
+    try {
+      this.#quarantine?.check(request.name)
+      this.#admission.check(request, options.deadlineMs)
+    } catch (refusal) {
+      this.#ledger.counts.rejected += 1
+      throw refusal
+    }
+    const ticket = new Ticket(request, options, this.#withdraw)
+    this.#ledger.counts.submitted += 1
+    request.bucket.company.arrived(request.arrivedAt)
+    this.#deadlines.add(ticket)
+    this.#room.add(ticket)
+    if (this.#isFree && request.bucket.isFull) this.#start(request.bucket)
+    else if (this.#isFree) {
+      this.#await(request.bucket, 'arrival')
+      this.#wakeAtEndOfTurn()
+    }
+    return ticket.promise
   }
 
   #describe(input: Input, { tenant = '' }: SubmitOptions): TicketFields<Input, Output> {

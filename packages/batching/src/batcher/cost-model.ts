@@ -1,6 +1,9 @@
 /** How fast old runs are forgotten: the weight of one after n newer ones is 0.95ⁿ. */
 const memory = 0.95
 
+/** Standard errors in a mean error, where errors are normal: √(π/2). */
+const standardErrors = Math.sqrt(Math.PI / 2)
+
 /**
  * Learns how long a run takes: duration ≈ a·cost + b, by least squares over the recent runs.
  *
@@ -17,8 +20,8 @@ export class CostModel {
   #costMs = 0
   #a = 0
   #b = 0
-  /** Decayed mean of squared errors of prediction. */
-  #variance = 0
+  /** Decayed mean of the errors of prediction, without their signs: one run that the machine held up says little of the next. */
+  #error = 0
 
   /** b: milliseconds of a run that do not depend on its size; 0 before the first run. */
   get fixedMs(): number {
@@ -39,17 +42,14 @@ export class CostModel {
   predictHigh(cost: number, afterMs = 0): number {
     const runMs = this.predict(cost)
     const runs = runMs > 0 ? 1 + afterMs / runMs : 1 // each with its own error
-    return runMs + 2 * Math.sqrt(runs * this.#variance)
+    return runMs + 2 * standardErrors * this.#error * Math.sqrt(runs)
   }
 
   /** A run of this cost took so long. */
   learn(cost: number, ms: number): void {
     this.#runs += 1
     if (this.#runs === 2) this.#weight = this.#cost = this.#costSquared = this.#ms = this.#costMs = 0
-    if (this.#runs > 2) {
-      const error = ms - this.predict(cost)
-      this.#variance = memory * this.#variance + (1 - memory) * error * error
-    }
+    if (this.#runs > 2) this.#error = memory * this.#error + (1 - memory) * Math.abs(ms - this.predict(cost))
     this.#weight = memory * this.#weight + 1
     this.#cost = memory * this.#cost + cost
     this.#costSquared = memory * this.#costSquared + cost * cost
