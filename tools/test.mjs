@@ -56,8 +56,8 @@ function cargo() {
 setup()
 const rust = has('cargo')
 if (!slow) {
-  check('format (oxfmt)', 'oxfmt', ['--check', 'packages', 'tools', 'examples'])
-  check('lint (oxlint)', 'oxlint', ['--deny-warnings', 'packages', 'tools', 'examples'])
+  check('format (oxfmt)', 'oxfmt', ['--check', 'packages', 'tools', 'examples', 'bench'])
+  check('lint (oxlint)', 'oxlint', ['--deny-warnings', 'packages', 'tools', 'examples', 'bench'])
   check('types (tsc)', 'tsc', ['--noEmit', '-p', 'tsconfig.json'])
   if (rust) check('format (rustfmt)', 'cargo', ['fmt', '--all', '--check'])
   if (rust)

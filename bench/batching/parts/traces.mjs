@@ -9,7 +9,7 @@ import { VirtualClock } from '../virtual-clock.mjs'
 import { VirtualSession, virtualRunMs } from '../virtual-session.mjs'
 
 const full = {
-  screenSeconds: 1,
+  screenSeconds: 0.6,
   seconds: 2,
   repetitions: 2,
   sizes: [1, 4, 8, 16, 32],
