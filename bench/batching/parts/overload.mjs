@@ -56,8 +56,8 @@ export async function overloadPart({ session, inputs, capacity, targetMs, quick 
       p50: quantile(refusals, 0.5),
     }),
     row({
-      subject: { ...subject, figure: 'memory: from the first quarter to the last' },
-      ours: rss.lastQuarter - rss.firstQuarter,
+      subject: { ...subject, figure: 'growth of memory from the first quarter to the last' },
+      ours: Math.max(0, rss.lastQuarter - rss.firstQuarter),
       unit: 'MiB',
       better: 'lower',
       target: 0.05 * rss.firstQuarter,
