@@ -12,10 +12,22 @@ import { checkedRecord, type RunRecord } from './run-record.js'
  *
  * @example
  * ```ts
- * import { huggingFaceCard, type RunRecord } from '@bio/energy'
+ * import { createReading, createRunRecord, huggingFaceCard } from '@bio/energy'
  *
- * declare const run: RunRecord
+ * const energy = createReading({ joules: 7.2e6, low: 6.8e6, high: 7.5e6, method: 'measured', source: 'rapl', seconds: 36_000 })
+ * const run = createRunRecord({
+ *   model: { name: 'digits', version: '1.0.0' },
+ *   publisher: 'Example',
+ *   task: { family: 'image classification' },
+ *   hardware: [{ kind: 'cpu', name: 'EPYC 7763', count: 1 }],
+ *   software: [{ name: 'node', version: '22.12.0' }],
+ *   location: { country: 'DE' },
+ *   startedAt: '2026-03-01T08:00:00Z',
+ *   endedAt: '2026-03-01T18:00:00Z',
+ *   phases: [{ name: 'train', stage: 'training', energy }],
+ * })
  * const card = `${huggingFaceCard(run)}\n# My model\n`
+ * console.log(card.split('\n')[1]) // => co2_eq_emissions:
  * ```
  */
 export function huggingFaceCard(run: RunRecord): string {

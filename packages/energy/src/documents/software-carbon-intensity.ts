@@ -45,10 +45,23 @@ export interface SoftwareCarbonIntensity {
  *
  * @example
  * ```ts
- * import { softwareCarbonIntensity, type RunRecord } from '@bio/energy'
+ * import { createReading, createRunRecord, softwareCarbonIntensity } from '@bio/energy'
  *
- * declare const run: RunRecord
+ * const energy = createReading({ joules: 7.2e6, low: 6.8e6, high: 7.5e6, method: 'measured', source: 'rapl', seconds: 36_000 })
+ * const run = createRunRecord({
+ *   model: { name: 'digits', version: '1.0.0' },
+ *   publisher: 'Example',
+ *   task: { family: 'image classification' },
+ *   hardware: [{ kind: 'cpu', name: 'EPYC 7763', count: 1 }],
+ *   software: [{ name: 'node', version: '22.12.0' }],
+ *   location: { country: 'DE' },
+ *   intensity: { location: { basis: 'location', gramsPerKilowattHour: 300, region: 'DE', year: 2025, source: 'our grid operator' } },
+ *   startedAt: '2026-03-01T08:00:00Z',
+ *   endedAt: '2026-03-01T18:00:00Z',
+ *   phases: [{ name: 'train', stage: 'training', energy }],
+ * })
  * const { score } = softwareCarbonIntensity(run, { functionalUnit: { name: 'request', count: 1000 }, embodiedGrams: 12 })
+ * console.log(score?.expected.toFixed(3)) // => 0.612
  * ```
  */
 export function softwareCarbonIntensity(

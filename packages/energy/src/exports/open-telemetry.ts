@@ -22,10 +22,14 @@ const types = { package: 'cpu', core: 'cpu', uncore: 'cpu', cpu: 'cpu', dram: 'm
  *
  * @example
  * ```ts
- * import { openTelemetryEnergy } from '@bio/energy'
+ * import { EnergyMeter, openTelemetryEnergy } from '@bio/energy'
  * import { metrics } from '@opentelemetry/api'
  *
  * const energy = openTelemetryEnergy(metrics.getMeter('training'))
+ * await using meter = await EnergyMeter.open()
+ * using window = meter.begin('step')
+ * energy.record(window.end())
+ * console.log('recorded') // => recorded
  * ```
  */
 export function openTelemetryEnergy(meter: OpenTelemetryMeter): EnergyExport {

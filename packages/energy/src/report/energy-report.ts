@@ -21,12 +21,22 @@ export interface EnergyReportOptions {
  *
  * @example
  * ```ts
- * import { writeFile } from 'node:fs/promises'
- * import { energyReport, type RunRecord, type StepEnergy } from '@bio/energy'
+ * import { createReading, createRunRecord, energyReport } from '@bio/energy'
  *
- * declare const run: RunRecord
- * declare const steps: readonly StepEnergy[]
- * await writeFile('energy.html', energyReport({ run, power: steps.map(({ energy }) => energy) }))
+ * const energy = createReading({ joules: 7.2e6, low: 6.8e6, high: 7.5e6, method: 'measured', source: 'rapl', seconds: 36_000 })
+ * const run = createRunRecord({
+ *   model: { name: 'digits', version: '1.0.0' },
+ *   publisher: 'Example',
+ *   task: { family: 'image classification' },
+ *   hardware: [{ kind: 'cpu', name: 'EPYC 7763', count: 1 }],
+ *   software: [{ name: 'node', version: '22.12.0' }],
+ *   location: { country: 'DE' },
+ *   startedAt: '2026-03-01T08:00:00Z',
+ *   endedAt: '2026-03-01T18:00:00Z',
+ *   phases: [{ name: 'train', stage: 'training', energy }],
+ * })
+ * const html = energyReport({ run, power: [energy] }) // power: the readings of a step log, one after another
+ * console.log(html.slice(0, 15)) // => <!doctype html>
  * ```
  */
 export function energyReport({
