@@ -119,19 +119,19 @@ function carbon(run: RunRecord, total: Reading): string {
 }
 
 function readings(run: RunRecord): string {
-  const text = (value: number | null): string => (value === null ? 'unknown' : String(value))
+  // Seven digits: the record itself holds them all.
+  const text = (value: number | null): string =>
+    value === null ? 'unknown' : String(Number(value.toPrecision(7)))
   return table([
-    ['phase', 'method', 'joules', 'low', 'high', 'source', 'domains', 'boundary', 'seconds', 'reasons'],
+    ['phase', 'method', 'joules', 'low', 'high', 'seconds', 'of', 'reasons'],
     ...run.phases.map(({ name, energy }) => [
       name,
       energy.method,
       text(energy.joules),
       text(energy.low),
       text(energy.high),
-      energy.source,
-      energy.domains.join(', '),
-      energy.boundary,
       text(energy.seconds),
+      `${nameOf(energy)} (${energy.boundary})`,
       energy.reasons.join('; '),
     ]),
   ])
