@@ -31,11 +31,6 @@ export class Tenants {
     this.#weight = weight
   }
 
-  /** Tenants of whom something waits or lately did. */
-  values(): Iterable<Tenant> {
-    return this.#tenants.values()
-  }
-
   get(name: string): Tenant {
     const known = this.#tenants.get(name)
     if (known !== undefined) return known
@@ -79,4 +74,15 @@ export class Tenants {
     for (const tenant of this.#tenants.values())
       if (tenant.waiting === 0 && tenant.served <= this.#now) this.#tenants.delete(tenant.name)
   }
+}
+
+/**
+ * How many of `free` waiting places a tenant may take that holds some already: no more than then are still free, so that alone it takes half
+ * of a queue and there is always room for another. Requests without a tenant may take all.
+ */
+export function placesFor(
+  { name }: Tenant,
+  { free, held }: { readonly free: number; readonly held: number },
+): number {
+  return name === '' ? free : Math.floor((free - held + 1) / 2)
 }

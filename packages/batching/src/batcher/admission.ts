@@ -1,4 +1,5 @@
 import { QueueFullError } from '../queue-full-error.js'
+import { placesFor } from '../tenants.js'
 import type { Attempt } from './attempt.js'
 import type { TicketFields } from './ticket.js'
 import type { WaitingRoom } from './waiting-room.js'
@@ -28,35 +29,32 @@ export class Admission<Input, Output> {
     this.#running = running
   }
 
-  /**
-   * A named tenant may hold as many places as are still free: alone it takes half of the queue, and there is always room for another.
-   *
-   * @throws QueueFullError
-   */
+  /** @throws QueueFullError */
   check(request: TicketFields<Input, Output>, deadlineMs: number | undefined): void {
     const { maxQueue, maxQueueBytes, maxQueueMs, concurrency } = this.#limits
     const { count, bytes } = this.#room
     const { bucket, tenant } = request
-    if (count >= maxQueue || (tenant.name !== '' && tenant.waiting >= maxQueue - count))
-      throw this.#full(
-        request,
+    if (placesFor(tenant, { free: maxQueue - count, held: tenant.waiting }) < 1)
+      throw full(
         `fewer than ${maxQueue} waiting requests, and of one tenant fewer than places left`,
+        this.#forecast(request),
       )
     if (bytes + request.bytes > maxQueueBytes)
-      throw this.#full(request, `at most ${maxQueueBytes} bytes waiting, ${request.bytes} of them its own`)
+      throw full(
+        `at most ${maxQueueBytes} bytes waiting, ${request.bytes} of them its own`,
+        this.#forecast(request),
+      )
     if (deadlineMs === undefined && maxQueueMs === Infinity) return
     if (count === 0 && this.#running.size < concurrency) return // however slow the last run was, this one can start now
-    const { waitMs, runCost } = this.#forecast(request)
-    if (waitMs > maxQueueMs) throw this.#full(request, `a wait of at most ${maxQueueMs} ms`)
+    const forecast = this.#forecast(request)
+    const { waitMs, runCost } = forecast
+    if (waitMs > maxQueueMs) throw full(`a wait of at most ${maxQueueMs} ms`, forecast)
     if (deadlineMs !== undefined && waitMs + bucket.model.predictHigh(runCost, waitMs) > deadlineMs)
-      throw this.#full(request, `a result within ${deadlineMs} ms`)
+      throw full(`a result within ${deadlineMs} ms`, forecast)
   }
 
   /** When the run of this request would start, by the pace so far and its tenant's fair share, and what that run would cost. */
-  #forecast({ bucket, tenant, cost }: TicketFields<Input, Output>): {
-    readonly waitMs: number
-    readonly runCost: number
-  } {
+  #forecast({ bucket, tenant, cost }: TicketFields<Input, Output>): Forecast {
     let othersMs = 0
     let waitingCost = 0
     for (const occupied of this.#room.occupied()) {
@@ -78,8 +76,13 @@ export class Admission<Input, Output> {
       soonest = Math.min(soonest, startedAt + tickets[0]!.bucket.model.predict(cost) - now)
     return Math.max(0, soonest)
   }
+}
 
-  #full(request: TicketFields<Input, Output>, expected: string): QueueFullError {
-    return new QueueFullError('Batcher.submit', { expected, retryAfterMs: this.#forecast(request).waitMs })
-  }
+interface Forecast {
+  readonly waitMs: number
+  readonly runCost: number
+}
+
+function full(expected: string, { waitMs }: Forecast): QueueFullError {
+  return new QueueFullError('Batcher.submit', { expected, retryAfterMs: waitMs })
 }

@@ -1,4 +1,4 @@
-import type { Tenant, Tenants } from '../tenants.js'
+import { placesFor, type Tenant, type Tenants } from '../tenants.js'
 import type { CachedSequence } from './contract.js'
 import { compareTurns, type ScheduledRequest } from './scheduled-request.js'
 
@@ -16,14 +16,12 @@ export class WaitingQueue<Sequence extends CachedSequence, Sampling> {
     return this.#size
   }
 
-  /**
-   * How many more requests of a tenant may wait, now and in an empty queue. A named tenant may hold as many places as are still free: alone
-   * it takes half of them, and there is room for another. Requests without a tenant may take all.
-   */
+  /** How many more requests of a tenant may wait, now and in an empty queue. */
   placesFor(tenant: Tenant, maxQueue: number): { readonly now: number; readonly ever: number } {
-    const places = (free: number, held: number): number =>
-      tenant.name === '' ? free : Math.floor((free - held + 1) / 2)
-    return { now: places(maxQueue - this.#size, tenant.waiting), ever: places(maxQueue, 0) }
+    return {
+      now: placesFor(tenant, { free: maxQueue - this.#size, held: tenant.waiting }),
+      ever: placesFor(tenant, { free: maxQueue, held: 0 }),
+    }
   }
 
   add(request: ScheduledRequest<Sequence, Sampling>): void {
