@@ -139,7 +139,7 @@ export class Batcher<Input, Output> implements AsyncDisposable {
   }
 
   #describe(input: Input, { tenant = '' }: SubmitOptions): TicketFields<Input, Output> {
-    const { bucket, bytes, cost, maxBatchCost, maxQueueBytes } = this.#options
+    const { ageingMs, bucket, bytes, cost, maxBatchCost, maxQueueBytes } = this.#options
     const fields = {
       input,
       bucket: this.#room.bucket(bucket(input)),
@@ -148,6 +148,7 @@ export class Batcher<Input, Output> implements AsyncDisposable {
       bytes: bytes(input),
       name: this.#quarantine?.identify(input) ?? '',
       arrivedAt: performance.now(),
+      ageingMs,
     }
     if (!(fields.cost >= 0 && fields.cost <= maxBatchCost))
       throw invalid('Batcher.submit', `a cost from 0 to maxBatchCost (${maxBatchCost})`, fields.cost)

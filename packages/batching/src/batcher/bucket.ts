@@ -8,7 +8,6 @@ import { WaitingLine } from './waiting-line.js'
 export interface BatchLimits {
   readonly maxBatchSize: number
   readonly maxBatchCost: number
-  readonly ageingMs: number
 }
 
 /** Requests that may share a batch: a line for each tenant, and what was learnt of their runs and arrivals. */
@@ -45,7 +44,7 @@ export class Bucket<Input, Output> {
 
   add(ticket: Ticket<Input, Output>): void {
     let line = this.#lines.get(ticket.tenant)
-    if (line === undefined) this.#lines.set(ticket.tenant, (line = new WaitingLine(this.#limits.ageingMs)))
+    if (line === undefined) this.#lines.set(ticket.tenant, (line = new WaitingLine()))
     line.add(ticket)
     this.#tenants.entered(ticket.tenant, ticket.cost)
     this.#count += 1

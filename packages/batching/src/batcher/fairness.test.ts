@@ -103,6 +103,15 @@ test('only requests of one bucket share a run, and every bucket gets its turn', 
   expect(served).toEqual([['first'], ['a1', 'a2', 'a3'], ['b1', 'b2']])
 })
 
+test('a priority goes first across buckets too', async () => {
+  const { batcher, served } = busyBatcher({ maxBatchSize: 4, bucket: ({ name }) => name[0]! })
+  await vi.advanceTimersByTimeAsync(1)
+  void batcher.submit({ name: 'a1' })
+  void batcher.submit({ name: 'b1!' }, { priority: 1 })
+  await vi.advanceTimersByTimeAsync(200)
+  expect(served).toEqual([['first'], ['b1!'], ['a1']])
+})
+
 test('a request whose bucket cannot be told is refused alone', async () => {
   const { batcher, served } = busyBatcher({
     maxBatchSize: 4,

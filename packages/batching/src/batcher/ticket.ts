@@ -32,10 +32,11 @@ export interface TicketFields<Input, Output> {
   /** Of the input in quarantine, taken before a run could change the input; '' without quarantine. */
   readonly name: string
   readonly arrivedAt: number
+  readonly ageingMs: number
 }
 
 /** One accepted request: it settles once, then lets go of its signal. */
-export class Ticket<Input, Output> implements TicketFields<Input, Output> {
+export class Ticket<Input, Output> implements Omit<TicketFields<Input, Output>, 'ageingMs'> {
   readonly input: Input
   readonly bucket: Bucket<Input, Output>
   readonly tenant: Tenant
@@ -44,6 +45,8 @@ export class Ticket<Input, Output> implements TicketFields<Input, Output> {
   readonly name: string
   readonly arrivedAt: number
   readonly priority: number
+  /** Its place among the requests of its tenant, lower first: arrivedAt − priority · ageingMs, which never changes. */
+  readonly turn: number
   /** When its time is over; Infinity without a deadline. */
   readonly deadlineAt: number
   readonly promise: Promise<Output>
@@ -68,6 +71,7 @@ export class Ticket<Input, Output> implements TicketFields<Input, Output> {
     this.name = fields.name
     this.arrivedAt = fields.arrivedAt
     this.priority = priority
+    this.turn = fields.arrivedAt - priority * fields.ageingMs
     this.deadlineAt = fields.arrivedAt + (deadlineMs ?? Infinity)
     this.#withdraw = (withdrawal, reason) => withdraw(this, withdrawal, reason)
     this.promise = new Promise((resolve, reject) => {

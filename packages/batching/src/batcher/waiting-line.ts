@@ -3,16 +3,10 @@ import type { Ticket } from './ticket.js'
 /**
  * One tenant's requests waiting in one bucket, by priority and arrival.
  *
- * Priorities age: each level is worth `ageingMs` of waiting, so that the order is that of arrivedAt − priority·ageingMs, which never changes
- * while they wait. Within a level that is the order of arrival.
+ * Within a level of priority the order of turns is that of arrival.
  */
 export class WaitingLine<Input, Output> {
-  readonly #ageingMs: number
   readonly #levels: Map<number, Set<Ticket<Input, Output>>> = new Map()
-
-  constructor(ageingMs: number) {
-    this.#ageingMs = ageingMs
-  }
 
   get isEmpty(): boolean {
     return this.#levels.size === 0
@@ -35,7 +29,7 @@ export class WaitingLine<Input, Output> {
     let first: Ticket<Input, Output> | undefined
     for (const level of this.#levels.values()) {
       const oldest = level.values().next().value!
-      if (first === undefined || this.turn(oldest) < this.turn(first)) first = oldest
+      if (first === undefined || oldest.turn < first.turn) first = oldest
     }
     return first
   }
@@ -49,10 +43,5 @@ export class WaitingLine<Input, Output> {
 
   *[Symbol.iterator](): Iterator<Ticket<Input, Output>> {
     for (const level of this.#levels.values()) yield* level
-  }
-
-  /** The moment from which a request counts as waiting: lower goes first. */
-  turn(ticket: Ticket<Input, Output>): number {
-    return ticket.arrivedAt - ticket.priority * this.#ageingMs
   }
 }

@@ -58,19 +58,15 @@ export class WaitingRoom<Input, Output> {
   /** Of the buckets in which somebody waits and that satisfy `isDue`, the one whose tenant, then whose request, is next. */
   next(isDue: (bucket: Bucket<Input, Output>) => boolean): Bucket<Input, Output> | undefined {
     let next:
-      | { readonly bucket: Bucket<Input, Output>; readonly served: number; readonly arrivedAt: number }
+      | { readonly bucket: Bucket<Input, Output>; readonly served: number; readonly turn: number }
       | undefined
     for (const bucket of this.occupied()) {
       if (!isDue(bucket)) continue
       const first = bucket.first()
       const served = first?.tenant.served ?? Infinity
-      const arrivedAt = first?.arrivedAt ?? Infinity
-      if (
-        next === undefined ||
-        served < next.served ||
-        (served === next.served && arrivedAt < next.arrivedAt)
-      )
-        next = { bucket, served, arrivedAt }
+      const turn = first?.turn ?? Infinity
+      if (next === undefined || served < next.served || (served === next.served && turn < next.turn))
+        next = { bucket, served, turn }
     }
     return next?.bucket
   }
