@@ -1,8 +1,9 @@
 //! f32 and bf16 weights: panels of 32 weight rows, [expert][panel][k][32], as `matmul` packs its second operand. bf16 is widened on the
 //! way to the registers; products and sums are f32.
 
-use super::{Span, for_tasks};
+use super::{Span, filled, for_tasks};
 use crate::disjoint::Disjoint;
+use crate::error::Result;
 use crate::isa::Isa;
 use crate::matmul::{Columns, PANEL, Strided, Target, multiply_block, panels};
 
@@ -37,23 +38,17 @@ thread_local! {
 }
 
 impl<T: Weight> Panels<T> {
-    pub fn pack(
-        weights: &[f32],
-        experts: usize,
-        rows: usize,
-        columns: usize,
-        narrow: impl Fn(f32) -> T,
-    ) -> Self {
-        let count = panels(rows);
-        let mut values = vec![T::default(); experts * count * columns * PANEL];
-        for (row, weights) in weights.chunks_exact(columns).enumerate() {
-            let (expert, row) = (row / rows, row % rows);
-            let panel = (expert * count + row / PANEL) * columns * PANEL;
-            for (k, weight) in weights.iter().enumerate() {
-                values[panel + k * PANEL + row % PANEL] = narrow(*weight);
-            }
+    pub fn zeros(experts: usize, rows: usize, columns: usize) -> Result<Self> {
+        Ok(Self { values: filled(T::default(), &[experts, panels(rows), columns, PANEL])?, rows, columns })
+    }
+
+    /// Row `row` of all experts' rows becomes `weights` [columns].
+    pub fn set_row(&mut self, row: usize, weights: &[f32], narrow: impl Fn(f32) -> T) {
+        let (expert, row) = (row / self.rows, row % self.rows);
+        let panel = (expert * panels(self.rows) + row / PANEL) * self.columns * PANEL;
+        for (k, weight) in weights.iter().enumerate() {
+            self.values[panel + k * PANEL + row % PANEL] = narrow(*weight);
         }
-        Self { values, rows, columns }
     }
 
     fn expert(&self, expert: usize) -> &[T] {

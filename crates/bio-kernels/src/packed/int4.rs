@@ -4,7 +4,7 @@
 //! Per group: Σ w·a = Σ q·a − 8·Σ a, exact; out = fma(f32(Σ w·a), scale_w·scale_a, out), groups in order.
 
 use super::activations::Quantized;
-use super::{Span, TILE, for_tasks};
+use super::{Span, TILE, filled, for_tasks};
 use crate::disjoint::Disjoint;
 use crate::error::Result;
 use crate::isa::{Isa, mul_add, per_isa};
@@ -23,37 +23,40 @@ pub(super) struct Tiles {
 const HEIGHT: usize = 8;
 
 impl Tiles {
-    pub fn pack(
-        weights: &[f32],
-        experts: usize,
-        rows: usize,
-        columns: usize,
-        group_size: usize,
-    ) -> Result<Self> {
+    pub fn zeros(experts: usize, rows: usize, columns: usize, group_size: usize) -> Result<Self> {
         check_groups("pack", rows, columns, group_size)?;
         let (tiles, groups) = (rows.div_ceil(TILE), columns / group_size);
-        let mut packed = Self {
+        Ok(Self {
             // The nibbles of rows that only fill up a tile stand for 0.
-            values: vec![0x88; experts * tiles * columns / 2 * TILE],
-            scales: vec![0.0; experts * tiles * groups * TILE],
+            values: filled(0x88, &[experts, tiles, columns / 2, TILE])?,
+            scales: filled(0.0, &[experts, tiles, groups, TILE])?,
             rows,
             columns,
             group_size,
-        };
-        let (mut nibbles, mut scales) = (vec![0u8; columns / 2], vec![0.0f32; groups]);
-        for (row, weights) in weights.chunks_exact(columns).enumerate() {
-            quantize_int4(&mut nibbles, &mut scales, weights, 1, columns, group_size)?;
-            let (tile, lane) = packed.place(row / rows, row % rows);
-            for (group, scale) in scales.iter().enumerate() {
-                packed.scales[(tile * groups + group) * TILE + lane] = *scale;
-            }
-            for k in 0..columns {
-                let q = if k % 2 == 0 { nibbles[k / 2] & 15 } else { nibbles[k / 2] >> 4 };
-                let (at, shift) = packed.nibble(tile, lane, k);
-                packed.values[at] = packed.values[at] & !(15 << shift) | (q << shift);
-            }
+        })
+    }
+
+    /// Row `row` of all experts' rows becomes `weights` [columns], quantized.
+    pub fn set_row(&mut self, row: usize, weights: &[f32]) -> Result<()> {
+        let groups = self.columns / self.group_size;
+        let (mut nibbles, mut scales) = (vec![0u8; self.columns / 2], vec![0.0f32; groups]);
+        quantize_int4(&mut nibbles, &mut scales, weights, 1, self.columns, self.group_size)?;
+        self.set_groups(row, &nibbles, &scales);
+        Ok(())
+    }
+
+    /// Row `row` becomes scale·(q − 8): nibbles [columns/2] with the even column low, scales [columns/group_size].
+    pub fn set_groups(&mut self, row: usize, nibbles: &[u8], scales: &[f32]) {
+        let groups = self.columns / self.group_size;
+        let (tile, lane) = self.place(row / self.rows, row % self.rows);
+        for (group, scale) in scales.iter().enumerate() {
+            self.scales[(tile * groups + group) * TILE + lane] = *scale;
         }
-        Ok(packed)
+        for k in 0..self.columns {
+            let q = if k % 2 == 0 { nibbles[k / 2] & 15 } else { nibbles[k / 2] >> 4 };
+            let (at, shift) = self.nibble(tile, lane, k);
+            self.values[at] = self.values[at] & !(15 << shift) | (q << shift);
+        }
     }
 
     pub fn group_size(&self) -> usize {

@@ -4,7 +4,7 @@
 //! multiplies, without the saturation of `vpmaddubsw`.
 
 use super::activations::Quantized;
-use super::{Span, TILE, for_tasks};
+use super::{Span, TILE, filled, for_tasks};
 use crate::disjoint::Disjoint;
 use crate::error::Result;
 use crate::isa::{Isa, per_isa};
@@ -22,25 +22,27 @@ pub(super) struct Tiles {
 const HEIGHT: usize = 8;
 
 impl Tiles {
-    pub fn pack(weights: &[f32], experts: usize, rows: usize, columns: usize) -> Result<Self> {
+    pub fn zeros(experts: usize, rows: usize, columns: usize) -> Result<Self> {
         let (tiles, quads) = (rows.div_ceil(TILE), columns.div_ceil(4));
-        let mut packed = Self {
-            values: vec![128; experts * tiles * quads * 4 * TILE],
-            scales: vec![0.0; experts * tiles * TILE],
+        Ok(Self {
+            values: filled(128, &[experts, tiles, quads, 4 * TILE])?,
+            scales: filled(0.0, &[experts, tiles, TILE])?,
             rows,
             columns,
-        };
-        let (mut row_values, mut scale) = (vec![0i8; columns], [0.0f32]);
-        for (row, weights) in weights.chunks_exact(columns).enumerate() {
-            quantize_int8(&mut row_values, &mut scale, weights, 1, columns)?;
-            let (tile, lane) = packed.place(row / rows, row % rows);
-            packed.scales[tile * TILE + lane] = scale[0];
-            for (k, value) in row_values.iter().enumerate() {
-                packed.values[((tile * quads + k / 4) * TILE + lane) * 4 + k % 4] =
-                    (i16::from(*value) + 128) as u8;
-            }
+        })
+    }
+
+    /// Row `row` of all experts' rows becomes `weights` [columns], quantized.
+    pub fn set_row(&mut self, row: usize, weights: &[f32]) -> Result<()> {
+        let (mut values, mut scale) = (vec![0i8; self.columns], [0.0f32]);
+        quantize_int8(&mut values, &mut scale, weights, 1, self.columns)?;
+        let (tile, lane) = self.place(row / self.rows, row % self.rows);
+        self.scales[tile * TILE + lane] = scale[0];
+        let quads = self.columns.div_ceil(4);
+        for (k, value) in values.iter().enumerate() {
+            self.values[((tile * quads + k / 4) * TILE + lane) * 4 + k % 4] = (i16::from(*value) + 128) as u8;
         }
-        Ok(packed)
+        Ok(())
     }
 
     /// The tile, counted over all experts, and the lane of a row.

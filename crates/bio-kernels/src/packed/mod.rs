@@ -60,9 +60,17 @@ impl PackedMatrix {
         rows: usize,
         columns: usize,
     ) -> Result<Self> {
-        let size = checked_product("pack", &[experts, rows, columns])?;
-        check_len("pack", "weights", weights.len(), size)?;
-        if size == 0 {
+        check_len("pack", "weights", weights.len(), checked_product("pack", &[experts, rows, columns])?)?;
+        let mut packed = Self::zeros(dtype, experts, rows, columns)?;
+        for (row, weights) in weights.chunks_exact(columns).enumerate() {
+            packed.set_row(row, weights)?;
+        }
+        Ok(packed)
+    }
+
+    /// Weights that are all 0, for `set_blocks` to fill.
+    pub fn zeros(dtype: PackedDtype, experts: usize, rows: usize, columns: usize) -> Result<Self> {
+        if checked_product("pack", &[experts, rows, columns])? == 0 {
             return Err(KernelError {
                 code: "ERR_BIO_SHAPE",
                 operation: "pack",
@@ -71,20 +79,25 @@ impl PackedMatrix {
             });
         }
         let storage = match dtype {
-            PackedDtype::F32 => Storage::Float(float::Panels::pack(weights, experts, rows, columns, |x| x)),
-            PackedDtype::Bf16 => Storage::Half(float::Panels::pack(
-                weights,
-                experts,
-                rows,
-                columns,
-                crate::convert::bf16_from_f32,
-            )),
-            PackedDtype::Int8 => Storage::Int8(int8::Tiles::pack(weights, experts, rows, columns)?),
+            PackedDtype::F32 => Storage::Float(float::Panels::zeros(experts, rows, columns)?),
+            PackedDtype::Bf16 => Storage::Half(float::Panels::zeros(experts, rows, columns)?),
+            PackedDtype::Int8 => Storage::Int8(int8::Tiles::zeros(experts, rows, columns)?),
             PackedDtype::Int4 { group_size } => {
-                Storage::Int4(int4::Tiles::pack(weights, experts, rows, columns, group_size)?)
+                Storage::Int4(int4::Tiles::zeros(experts, rows, columns, group_size)?)
             }
         };
         Ok(Self { experts, rows, columns, storage })
+    }
+
+    /// Row `row` of all experts' rows becomes `weights` [columns], in the format that is held.
+    fn set_row(&mut self, row: usize, weights: &[f32]) -> Result<()> {
+        match &mut self.storage {
+            Storage::Float(panels) => panels.set_row(row, weights, |x| x),
+            Storage::Half(panels) => panels.set_row(row, weights, crate::convert::bf16_from_f32),
+            Storage::Int8(tiles) => tiles.set_row(row, weights)?,
+            Storage::Int4(tiles) => tiles.set_row(row, weights)?,
+        }
+        Ok(())
     }
 
     /// Size of the weights and their scales, padding excluded.
@@ -128,6 +141,20 @@ impl PackedMatrix {
             }
         }
     }
+}
+
+/// A vector of one value, or `ERR_BIO_SHAPE` where memory lacks room for it.
+fn filled<T: Clone>(value: T, dimensions: &[usize]) -> Result<Vec<T>> {
+    let count = checked_product("pack", dimensions)?;
+    let mut values = Vec::new();
+    values.try_reserve_exact(count).map_err(|error| KernelError {
+        code: "ERR_BIO_SHAPE",
+        operation: "pack",
+        expected: "weights that fit in memory".into(),
+        received: format!("{dimensions:?}: {error}"),
+    })?;
+    values.resize(count, value);
+    Ok(values)
 }
 
 /// out [m, rows] = x [m, columns]·packedᵀ (+ bias).
