@@ -17,3 +17,20 @@ test('each entry expires once, not before its time, whatever the order of arriva
   await vi.waitFor(() => expect(expirations).toContain(30), { timeout: 30_000 })
   expect(expirations.toSorted((a, b) => a - b)).toEqual([5, 5, 20, 30])
 })
+
+test('requests that leave in time set one timer between them, which then keeps no process alive', () => {
+  const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+  const before = timers()
+  const set = vi.spyOn(globalThis, 'setTimeout')
+  const deadlines = new Deadlines(() => {})
+  for (let request = 0; request < 5; request++) {
+    const entry = { deadlineAt: performance.now() + 60_000 }
+    deadlines.add(entry)
+    expect(timers()).toBe(before + 1)
+    deadlines.delete(entry)
+    expect(timers()).toBe(before)
+  }
+  expect(set).toHaveBeenCalledTimes(1)
+  set.mockRestore()
+  deadlines.close()
+})

@@ -96,6 +96,7 @@ export class Batcher<Input, Output> implements AsyncDisposable {
     })
     if (this.#drain.closed) this.#startDue()
     await drained
+    this.#deadlines.close()
     await this.#close()
   }
 
@@ -187,7 +188,10 @@ export class Batcher<Input, Output> implements AsyncDisposable {
     // Where two runs are free, whoever comes next takes the other.
     if (this.#drain.closed || bucket.isFull || this.#running.size + 1 < this.#options.concurrency)
       return -Infinity
-    return Math.min(bucket.waitUntil(), bucket.oldestAt() + this.#options.maxWaitMs)
+    const { maxWaitMs } = this.#options
+    return maxWaitMs === Infinity
+      ? bucket.waitUntil()
+      : Math.min(bucket.waitUntil(), bucket.oldestAt() + maxWaitMs)
   }
 
   #await(bucket: Bucket<Input, Output>, moment: 'arrival' | 'end'): void {

@@ -198,6 +198,7 @@ export class StepScheduler<Sequence extends CachedSequence, Sampling> implements
       const { running, waiting } = this.#planner
       for (const request of [...running, ...waiting]) this.#fail(request, error)
     })
+    this.#deadlines.close()
   }
 
   /** `drain()` with its default timeout. */
