@@ -11,6 +11,7 @@ mod disjoint;
 pub mod elementwise;
 pub mod error;
 pub mod fisher;
+pub mod gguf;
 pub mod isa;
 mod math;
 pub mod matmul;

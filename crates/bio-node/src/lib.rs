@@ -9,6 +9,7 @@
 mod attention;
 mod elementwise;
 mod energy;
+mod gguf;
 mod guard;
 mod matrix;
 mod packed;
@@ -19,7 +20,7 @@ use guard::{Result, guard, unknown};
 use napi_derive::napi;
 
 /// Raised with every change of what is exported; `packages/kernels/src/native/load.ts` holds the same number.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 #[napi]
 pub fn version() -> u32 {

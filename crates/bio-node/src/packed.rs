@@ -39,14 +39,41 @@ fn count(env: Env, bytes: i64) {
     let _ = env.adjust_external_memory(bytes);
 }
 
+pub fn dtype_of(name: &str, group_size: u32) -> std::result::Result<PackedDtype, KernelError> {
+    Ok(match name {
+        "f32" => PackedDtype::F32,
+        "bf16" => PackedDtype::Bf16,
+        "int8" => PackedDtype::Int8,
+        "int4" => PackedDtype::Int4 { group_size: group_size as usize },
+        other => return Err(unknown("pack", "f32, bf16, int8 or int4", other)),
+    })
+}
+
+fn disposed(operation: &'static str) -> KernelError {
+    KernelError {
+        code: "ERR_BIO_DISPOSED",
+        operation,
+        expected: "a packed matrix in use".into(),
+        received: "one that was disposed".into(),
+    }
+}
+
 impl PackedMatrix {
+    pub fn new(env: Env, inner: packed::PackedMatrix) -> Self {
+        let bytes = inner.bytes();
+        count(env, bytes as i64);
+        Self { inner: Some(inner), bytes }
+    }
+
+    pub fn alive_mut(
+        &mut self,
+        operation: &'static str,
+    ) -> std::result::Result<&mut packed::PackedMatrix, KernelError> {
+        self.inner.as_mut().ok_or_else(|| disposed(operation))
+    }
+
     fn alive(&self, operation: &'static str) -> std::result::Result<&packed::PackedMatrix, KernelError> {
-        self.inner.as_ref().ok_or(KernelError {
-            code: "ERR_BIO_DISPOSED",
-            operation,
-            expected: "a packed matrix in use".into(),
-            received: "one that was disposed".into(),
-        })
+        self.inner.as_ref().ok_or_else(|| disposed(operation))
     }
 }
 
@@ -61,18 +88,10 @@ pub fn pack(
     group_size: u32,
 ) -> Result<PackedMatrix> {
     let inner = guard(|| {
-        let dtype = match dtype.as_str() {
-            "f32" => PackedDtype::F32,
-            "bf16" => PackedDtype::Bf16,
-            "int8" => PackedDtype::Int8,
-            "int4" => PackedDtype::Int4 { group_size: group_size as usize },
-            other => return Err(unknown("pack", "f32, bf16, int8 or int4", other)),
-        };
+        let dtype = dtype_of(&dtype, group_size)?;
         packed::PackedMatrix::pack(weights, dtype, experts as usize, rows as usize, columns as usize)
     })?;
-    let bytes = inner.bytes();
-    count(env, bytes as i64);
-    Ok(PackedMatrix { inner: Some(inner), bytes })
+    Ok(PackedMatrix::new(env, inner))
 }
 
 #[napi]

@@ -47,6 +47,16 @@ export interface Kernels {
 
   /** Packs weights [experts, rows, columns] once into the layout that `matmulPacked` reads. */
   pack(weights: Float32Array, options: PackOptions): PackedMatrix
+  /** Packed weights that are all 0, for `setBlocks` to fill. */
+  packZeros(options: PackOptions): PackedMatrix
+  /**
+   * Row rows[i] of the experts·rows rows of `packed` becomes row i of `blocks` [rows.length, columns], as a GGUF file holds them: a tensor
+   * is packed a few rows at a time, reordered on the way. q4_0 into int4 by groups of 32 is exact; all else is held as `pack` would hold
+   * the values.
+   */
+  setBlocks(packed: PackedMatrix, rows: Int32Array, blocks: Uint8Array, type: BlockType): void
+  /** out = the values of whole blocks of a GGUF file, bit-equal to ggml. */
+  dequantizeBlocks(out: Float32Array, blocks: Uint8Array, type: BlockType): void
   /** out [experts, rows, columns] = the weights as the packed form holds them (dequantized). */
   unpack(out: Float32Array, packed: PackedMatrix): void
   /** out [m, rows] = x [m, columns] · packedᵀ (+ bias [rows]). int8 and int4 quantize each row of x to int8 on the way. */
@@ -269,6 +279,8 @@ export interface Kernels {
 export type Isa = 'scalar' | 'avx2' | 'avx512' | 'avx512-bf16' | 'neon'
 export type Activation = 'relu' | 'gelu' | 'gelu-tanh' | 'silu' | 'sigmoid' | 'tanh'
 export type PackedDtype = 'f32' | 'bf16' | 'int8' | 'int4'
+/** How a tensor of a GGUF file holds its values, by ggml's names. */
+export type BlockType = 'f32' | 'f16' | 'bf16' | 'q4_0' | 'q8_0' | 'q4_K' | 'q6_K'
 
 export interface RowShape {
   readonly rows: number

@@ -3,6 +3,7 @@ import { checked } from './checked/index.js'
 import type { Kernels, PackedMatrix } from './interface.js'
 import { activate, activateBackward, swiglu, swigluBackward } from './reference/activation.js'
 import { attention, attentionBackward } from './reference/attention.js'
+import { dequantizeBlocks, setBlocks } from './reference/blocks.js'
 import { fromBf16, toBf16 } from './reference/convert.js'
 import { add, addScaled, multiply, scale, sum, sumOfSquares } from './reference/elementwise.js'
 import { groupedMatmul, groupedWeightGradient, matmul, squareAccumulate } from './reference/matmul.js'
@@ -31,6 +32,9 @@ export function createTypeScriptKernels(): Kernels {
     groupedWeightGradient,
     squareAccumulate,
     pack: (weights, options) => new ReferencePackedMatrix(weights, options),
+    packZeros: (options) => new ReferencePackedMatrix(undefined, options),
+    setBlocks: (packed, rows, blocks, type) => setBlocks(own('setBlocks', packed), rows, blocks, type),
+    dequantizeBlocks,
     unpack: (out, packed) => own('unpack', packed).unpack(out),
     matmulPacked: (out, x, packed, options) => matmulPacked(out, x, own('matmulPacked', packed), options),
     groupedMatmulPacked: (out, x, packed, options) =>

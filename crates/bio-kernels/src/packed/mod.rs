@@ -5,6 +5,7 @@
 
 mod activations;
 mod float;
+mod from_blocks;
 mod int4;
 mod int8;
 

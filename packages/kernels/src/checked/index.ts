@@ -1,6 +1,7 @@
 import type { Backend } from '../backend.js'
 import type { Kernels } from '../interface.js'
 import { checkedAttention } from './attention.js'
+import { checkedBlocks } from './blocks.js'
 import { checkedElementwise } from './elementwise.js'
 import { checkedMatrix } from './matrix.js'
 import { checkedQuantize } from './quantize.js'
@@ -15,6 +16,7 @@ export function checked(backend: Backend): Kernels {
       return backend.threads
     },
     ...checkedMatrix(backend),
+    ...checkedBlocks(backend),
     ...checkedRows(backend),
     ...checkedElementwise(backend),
     ...checkedAttention(backend),

@@ -1,6 +1,6 @@
 import type { Backend } from '../backend.js'
 import { checkApart, checkArray, checkFinite, checkOffsets, checkOneOf, checkSize } from '../checks.js'
-import type { Kernels } from '../interface.js'
+import type { Kernels, PackOptions } from '../interface.js'
 
 type MatrixKernels = Pick<
   Kernels,
@@ -9,10 +9,25 @@ type MatrixKernels = Pick<
   | 'groupedWeightGradient'
   | 'squareAccumulate'
   | 'pack'
+  | 'packZeros'
   | 'unpack'
   | 'matmulPacked'
   | 'groupedMatmulPacked'
 >
+
+/** Checks a packed shape and returns how many weights it has. */
+function packedSize(operation: string, options: PackOptions): number {
+  const { dtype, rows, columns, experts = 1, groupSize = 32 } = options
+  checkOneOf(operation, 'dtype', dtype, ['f32', 'bf16', 'int8', 'int4'])
+  checkSize(operation, 'rows', rows, 1)
+  checkSize(operation, 'columns', columns, 1)
+  checkSize(operation, 'experts', experts, 1)
+  if (dtype === 'int4') {
+    checkOneOf(operation, 'groupSize', groupSize, [32, 128])
+    checkOneOf(operation, `columns % ${groupSize}`, columns % groupSize, [0])
+  }
+  return experts * rows * columns
+}
 
 /** The matrix products of a backend, arguments checked first. */
 export function checkedMatrix(backend: Backend): MatrixKernels {
@@ -63,18 +78,14 @@ export function checkedMatrix(backend: Backend): MatrixKernels {
       backend.squareAccumulate(out, dy, x, options)
     },
     pack(weights, options) {
-      const { dtype, rows, columns, experts = 1, groupSize = 32 } = options
-      checkOneOf('pack', 'dtype', dtype, ['f32', 'bf16', 'int8', 'int4'])
-      checkSize('pack', 'rows', rows, 1)
-      checkSize('pack', 'columns', columns, 1)
-      checkSize('pack', 'experts', experts, 1)
-      if (dtype === 'int4') {
-        checkOneOf('pack', 'groupSize', groupSize, [32, 128])
-        checkOneOf('pack', `columns % ${groupSize}`, columns % groupSize, [0])
-      }
-      checkArray('pack', 'weights', weights, experts * rows * columns)
+      const { dtype } = options
+      checkArray('pack', 'weights', weights, packedSize('pack', options))
       if (dtype === 'int8' || dtype === 'int4') checkFinite('pack', 'weights', backend.sum(weights))
       return backend.pack(weights, options)
+    },
+    packZeros(options) {
+      packedSize('packZeros', options)
+      return backend.packZeros(options)
     },
     unpack(out, packed) {
       checkArray('unpack', 'out', out, packed.experts * packed.rows * packed.columns)

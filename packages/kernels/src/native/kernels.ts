@@ -38,6 +38,11 @@ function adapt(b: Binding): Backend {
       const { dtype, rows, columns, experts = 1, groupSize = 32 } = options
       return new NativeMatrix(b.pack(weights, dtype, experts, rows, columns, groupSize), options)
     },
+    packZeros(options) {
+      const { dtype, rows, columns, experts = 1, groupSize = 32 } = options
+      return new NativeMatrix(b.packZeros(dtype, experts, rows, columns, groupSize), options)
+    },
+    setBlocks: (packed, rows, blocks, type) => b.setBlocks(NativeMatrix.handle('setBlocks', packed), rows, blocks, type),
     unpack: (out, packed) => b.unpack(out, NativeMatrix.handle('unpack', packed)),
     matmulPacked: (out, x, packed, { m, bias }) => b.matmulPacked(out, x, NativeMatrix.handle('matmulPacked', packed), m, bias),
     groupedMatmulPacked: (out, x, packed, { offsets }) =>

@@ -16,7 +16,11 @@ export class ReferencePackedMatrix implements PackedMatrix {
   #values: Float32Array | Uint16Array | Int8Array | Uint8Array | undefined
   readonly #scales: Float32Array
 
-  constructor(weights: Float32Array, { dtype, rows, columns, experts = 1, groupSize = 32 }: PackOptions) {
+  /** Without weights all are 0. */
+  constructor(
+    weights: Float32Array | undefined,
+    { dtype, rows, columns, experts = 1, groupSize = 32 }: PackOptions,
+  ) {
     this.dtype = dtype
     this.experts = experts
     this.rows = rows
@@ -25,19 +29,33 @@ export class ReferencePackedMatrix implements PackedMatrix {
     const shape = { rows: experts * rows, columns }
     const size = shape.rows * columns
     this.#scales = new Float32Array(this.groupSize === 0 ? 0 : size / this.groupSize)
-    if (dtype === 'f32') {
-      this.#values = weights.slice()
-    } else if (dtype === 'bf16') {
-      this.#values = new Uint16Array(size)
-      toBf16(this.#values, weights)
-    } else if (dtype === 'int8') {
-      this.#values = new Int8Array(size)
-      quantizeInt8(this.#values, this.#scales, weights, shape)
-    } else {
-      this.#values = new Uint8Array(size / 2)
-      quantizeInt4(this.#values, this.#scales, weights, { ...shape, groupSize })
-    }
+    if (dtype === 'f32') this.#values = new Float32Array(size)
+    else if (dtype === 'bf16') this.#values = new Uint16Array(size)
+    else if (dtype === 'int8') this.#values = new Int8Array(size)
+    else this.#values = new Uint8Array(size / 2).fill(0x88)
     this.bytes = this.#values.byteLength + this.#scales.byteLength
+    if (weights === undefined) return
+    for (let row = 0; row < shape.rows; row++)
+      this.setRow(row, weights.subarray(row * columns, (row + 1) * columns))
+  }
+
+  /** Row `row` of all experts' rows becomes `weights` [columns], in the format that is held. */
+  setRow(row: number, weights: Float32Array): void {
+    const [values, { columns, groupSize }] = [this.#alive('pack'), this]
+    const [shape, from, to] = [{ rows: 1, columns }, row * columns, (row + 1) * columns]
+    if (values instanceof Float32Array) return values.set(weights, from)
+    if (values instanceof Uint16Array) return toBf16(values.subarray(from, to), weights)
+    if (values instanceof Int8Array)
+      return quantizeInt8(values.subarray(from, to), this.#scales.subarray(row, row + 1), weights, shape)
+    const [nibbles, scales] = [new Uint8Array(columns / 2), new Float32Array(columns / groupSize)]
+    quantizeInt4(nibbles, scales, weights, { ...shape, groupSize })
+    this.setGroups(row, nibbles, scales)
+  }
+
+  /** int4 only: row `row` becomes scale·(q − 8), nibbles [columns/2] with the even column low, scales [columns/groupSize]. */
+  setGroups(row: number, nibbles: Uint8Array, scales: Float32Array): void {
+    this.#alive('pack').set(nibbles, row * nibbles.length)
+    this.#scales.set(scales, row * scales.length)
   }
 
   dispose(): void {

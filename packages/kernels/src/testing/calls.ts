@@ -3,7 +3,7 @@ import { Source } from './source.js'
 
 type Name = Exclude<
   { [K in keyof Kernels]: Kernels[K] extends (...args: never[]) => unknown ? K : never }[keyof Kernels],
-  'setThreads' | 'probeReadBandwidth' | 'probePeak' | 'pack'
+  'setThreads' | 'probeReadBandwidth' | 'probePeak' | 'pack' | 'packZeros'
 >
 
 /** A kernel with arguments that it accepts; `inPlace` names the inputs that may be the first output itself. */
@@ -46,6 +46,8 @@ export function calls(kernels: Kernels): readonly Call[] {
     },
     { name: 'squareAccumulate', outputs: 1, args: [f(n * k), f(m * n), f(m * k), { rows: m, n, k }] },
     { name: 'unpack', outputs: 1, args: [f(n * k), one] },
+    { name: 'setBlocks', outputs: 0, args: [one, Int32Array.of(2, 0), new Uint8Array(2 * 18), 'q4_0'] },
+    { name: 'dequantizeBlocks', outputs: 1, args: [f(2 * 32), new Uint8Array(2 * 18), 'q4_0'] },
     { name: 'matmulPacked', outputs: 1, args: [f(m * n), f(m * k), one, { m, bias: f(n) }] },
     { name: 'groupedMatmulPacked', outputs: 1, args: [f(m * n), f(m * k), two, { offsets }] },
     { name: 'gatherRows', outputs: 1, args: [f(3 * n), f(4 * n), ids, { columns: n }] },
