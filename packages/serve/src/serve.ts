@@ -12,7 +12,7 @@ export interface ServeOptions extends EngineOptions {
   readonly port?: number
   /** Default 127.0.0.1: reachable from this machine only. */
   readonly host?: string
-  /** The name that requests ask for. Default: the folder's name. */
+  /** The name that requests ask for. Default: the name of the folder, or of the file without its ending. */
   readonly modelName?: string
 }
 
@@ -25,7 +25,7 @@ export interface Server extends AsyncDisposable {
 }
 
 /**
- * Serves a Hugging Face folder over HTTP with OpenAI's API: `/v1/completions`, `/v1/chat/completions`, `/v1/models`, `/health`,
+ * Serves a Hugging Face folder or a GGUF file over HTTP with OpenAI's API: `/v1/completions`, `/v1/chat/completions`, `/v1/models`, `/health`,
  * `/metrics`. Requests share batches and prompt prefixes; a client that disconnects stops its computation within one step; a full queue
  * answers 429 with Retry-After. Throws what `Engine.open` throws, and ERR_BIO_IO when the port is taken.
  */
@@ -37,7 +37,11 @@ export async function serve({
 }: ServeOptions): Promise<Server> {
   const tokenizer = await loadTokenizer(options.folder)
   const engine = await Engine.open(options)
-  const app = createApp({ engine, tokenizer, modelName: modelName ?? basename(resolve(options.folder)) })
+  const app = createApp({
+    engine,
+    tokenizer,
+    modelName: modelName ?? basename(resolve(options.folder), '.gguf'),
+  })
   const http = createAdaptorServer({ fetch: app.fetch })
   try {
     await new Promise<void>((listening, failed) => {

@@ -47,12 +47,12 @@ export function integer(
   })
 }
 
-/** One of some words from a flag, or the default. */
+/** One of some words from a flag, if it was given. */
 export function oneOf<T extends string>(
   value: string | undefined,
-  { name, words, otherwise }: { name: string; words: readonly T[]; otherwise: T },
-): T {
-  if (value === undefined) return otherwise
+  { name, words }: { name: string; words: readonly T[] },
+): T | undefined {
+  if (value === undefined) return undefined
   const word = words.find((candidate) => candidate === value)
   if (word !== undefined) return word
   throw new BioError('ERR_BIO_ARGUMENT', {

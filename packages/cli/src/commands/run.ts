@@ -3,12 +3,12 @@ import { loadTokenizer, TextStream } from '@bio/models'
 import { digits } from '../terminal/format.js'
 import { integer, oneOf, parse, type Command } from './command.js'
 
-const usage = `bio run FOLDER PROMPT…: continue a text with a Hugging Face folder
+const usage = `bio run MODEL PROMPT…: continue a text with a Hugging Face folder or a GGUF file
 
   --tokens N          how many tokens at most (200)
   --temperature T     0 takes the likeliest token each time (0.7)
   --seed N            the same seed gives the same text (0)
-  --weights TYPE      f32, bf16, int8 or int4 (int8)`
+  --weights TYPE      f32, bf16, int8 or int4 (int8; a GGUF file's Q4_0: int4)`
 
 const flags = {
   tokens: { type: 'string' },
@@ -18,7 +18,7 @@ const flags = {
 } as const
 
 export const runModel: Command = {
-  summary: 'continue a text with a Hugging Face folder',
+  summary: 'continue a text with a Hugging Face folder or a GGUF file',
   async run(args, signal) {
     const parsed = parse(args, { usage, flags })
     if (parsed === undefined) return
@@ -29,10 +29,12 @@ export const runModel: Command = {
     const weights = oneOf(values.weights, {
       name: 'weights',
       words: ['f32', 'bf16', 'int8', 'int4'],
-      otherwise: 'int8',
     })
     const tokenizer = await loadTokenizer(folder)
-    await using engine = await Engine.open({ folder, weights, maxSequences: 1 }, { signal })
+    await using engine = await Engine.open(
+      { folder, maxSequences: 1, ...(weights === undefined ? {} : { weights }) },
+      { signal },
+    )
     const prompt = tokenizer.encode(words.join(' '))
     const room = engine.model.maxPositions - prompt.length
     const request = {

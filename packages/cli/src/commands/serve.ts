@@ -2,11 +2,11 @@ import { serve } from '@bio/serve'
 import { bytes } from '../terminal/format.js'
 import { integer, oneOf, parse, type Command } from './command.js'
 
-const usage = `bio serve FOLDER: serve a Hugging Face folder with OpenAI's API
+const usage = `bio serve MODEL: serve a Hugging Face folder or a GGUF file with OpenAI's API
 
   --port N          port to listen on (8080; 0 takes a free one)
   --host HOST       address to listen on (127.0.0.1)
-  --weights TYPE    f32, bf16, int8 or int4 (int8)
+  --weights TYPE    f32, bf16, int8 or int4 (int8; a GGUF file's Q4_0: int4)
   --cache-mib N     memory for keys and values (256)
   --sequences N     requests that run together (32)
   --queue N         requests that may wait (256)
@@ -23,24 +23,21 @@ const flags = {
 } as const
 
 export const serveModel: Command = {
-  summary: 'serve a Hugging Face folder with OpenAI’s API',
+  summary: 'serve a Hugging Face folder or a GGUF file with OpenAI’s API',
   async run(args, signal) {
     const parsed = parse(args, { usage, flags })
     if (parsed === undefined) return
     const { values, positionals } = parsed
+    const weights = oneOf(values.weights, { name: 'weights', words: ['f32', 'bf16', 'int8', 'int4'] })
     const server = await serve({
       folder: positionals[0] ?? '.',
       port: integer(values.port, { name: 'port', low: 0, high: 65_535, otherwise: 8080 }),
       host: values.host ?? '127.0.0.1',
-      weights: oneOf(values.weights, {
-        name: 'weights',
-        words: ['f32', 'bf16', 'int8', 'int4'],
-        otherwise: 'int8',
-      }),
       cacheBytes:
         integer(values['cache-mib'], { name: 'cache-mib', low: 1, high: 2 ** 20, otherwise: 256 }) * 2 ** 20,
       maxSequences: integer(values.sequences, { name: 'sequences', low: 1, high: 4096, otherwise: 32 }),
       maxQueue: integer(values.queue, { name: 'queue', low: 1, high: 1e6, otherwise: 256 }),
+      ...(weights === undefined ? {} : { weights }),
       ...(values.name === undefined ? {} : { modelName: values.name }),
     })
     console.log(

@@ -7,7 +7,7 @@ export interface DecoderConfig extends BlockShape {
   /** Width of one expert. */
   readonly hidden: number
   readonly experts: number
-  /** Experts that each token visits, at least 2: with one, a renormalised router has no gradient. */
+  /** Experts that each token visits, at least 2: with one, a renormalised router has no gradient. A single expert needs none: a dense layer. */
   readonly topK: number
   /** Longest sequence, prompt and completion together. */
   readonly maxPositions: number
@@ -32,7 +32,7 @@ export function checkConfig(config: DecoderConfig, operation: string): void {
   checkBlock(operation, config)
   checkSizes(operation, { vocabSize, layers, hidden, experts, topK, maxPositions })
   if (topK > experts) refuseConfig(operation, `topK from 2 to ${experts} experts`, topK)
-  if (topK < 2)
+  if (topK < 2 && experts > 1)
     refuseConfig(
       operation,
       'topK of at least 2 (the format renormalises, which leaves a single expert without a gradient)',

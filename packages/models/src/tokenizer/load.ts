@@ -3,25 +3,51 @@ import { join } from 'node:path'
 import { BioError } from '@bio/errors'
 import { Template } from '@huggingface/jinja'
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
+import { GgufFile } from '../gguf/file.js'
+import { readHeader } from '../gguf/header.js'
+import { ggufTokenizer } from '../gguf/tokenizer.js'
 import { readJson } from '../hugging-face/json.js'
 import type { ChatMessage, Tokenizer } from './tokenizer.js'
 
-/** Reads `tokenizer.json` and `tokenizer_config.json` of a Hugging Face folder. */
+/** Reads `tokenizer.json` and `tokenizer_config.json` of a Hugging Face folder, or the tokenizer of a GGUF file. */
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
+  if (folder.endsWith('.gguf')) {
+    using file = new GgufFile(folder)
+    return ggufTokenizer(readHeader(file), folder)
+  }
   const json = await readJson(join(folder, 'tokenizer.json'))
   const config = (await readJson(join(folder, 'tokenizer_config.json'))) as Record<string, unknown>
-  const inner = new HuggingFaceTokenizer(json as object, config)
+  const template =
+    typeof config['chat_template'] === 'string'
+      ? config['chat_template']
+      : await readTemplate(join(folder, 'chat_template.jinja'))
+  return makeTokenizer({ json: json as object, config, template, where: folder })
+}
+
+/** A tokenizer from the contents of `tokenizer.json`, `tokenizer_config.json` and the chat template; `where` they came from. */
+export function makeTokenizer({
+  json,
+  config,
+  template: source,
+  where,
+}: {
+  readonly json: object
+  readonly config: Readonly<Record<string, unknown>>
+  readonly template: string | undefined
+  readonly where: string
+}): Tokenizer {
+  const inner = new HuggingFaceTokenizer(json, config)
   const name = tokenName(config['eos_token'])
   const endOfText = name === undefined ? undefined : inner.token_to_id(name)
   if (endOfText === undefined) {
     throw new BioError('ERR_BIO_FORMAT', {
       operation: 'loadTokenizer',
-      expected: `an eos_token of the vocabulary in ${join(folder, 'tokenizer_config.json')}`,
+      expected: `an eos_token of the vocabulary in ${where}`,
       received: JSON.stringify(config['eos_token']) ?? 'nothing',
     })
   }
   const vocabSize = inner.get_vocab(true).size
-  const template = await chatTemplate(folder, config)
+  const template = source === undefined ? undefined : new Template(source)
   return {
     vocabSize,
     endOfText,
@@ -42,7 +68,7 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
       if (template === undefined) {
         throw new BioError('ERR_BIO_UNSUPPORTED', {
           operation: 'chat',
-          expected: `a chat_template in ${folder}`,
+          expected: `a chat_template in ${where}`,
           received: 'none',
           hint: 'Ask for a plain completion instead.',
         })
@@ -58,10 +84,9 @@ function tokenName(token: unknown): string | undefined {
   return (token as { content?: string } | null | undefined)?.content
 }
 
-async function chatTemplate(folder: string, config: Record<string, unknown>): Promise<Template | undefined> {
-  if (typeof config['chat_template'] === 'string') return new Template(config['chat_template'])
+async function readTemplate(path: string): Promise<string | undefined> {
   try {
-    return new Template(await readFile(join(folder, 'chat_template.jinja'), 'utf8'))
+    return await readFile(path, 'utf8')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error

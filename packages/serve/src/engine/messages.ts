@@ -5,9 +5,9 @@ import type { Sampling } from '@bio/models'
 
 /** How the engine loads and runs a model. */
 export interface EngineOptions {
-  /** A Hugging Face folder in a format that `@bio/models` reads. */
+  /** A Hugging Face folder in a format that `@bio/models` reads, or a GGUF file. */
   readonly folder: string
-  /** Storage of the weights. Default 'int8'. */
+  /** Storage of the weights. Default 'int8'; q4_0 of a GGUF file stays the int4 that it is. */
   readonly weights?: 'f32' | 'bf16' | 'int8' | 'int4'
   /** Memory for keys and values. Default 256 MiB. */
   readonly cacheBytes?: number

@@ -3,8 +3,7 @@ import { StepScheduler, type Generation, type StepItem } from '@bio/batching'
 import { defaultSources, EnergyMeter, RequestEnergy } from '@bio/energy'
 import { getKernels } from '@bio/kernels'
 import { PagedKvCache, type Sequence } from '@bio/kv-cache'
-import { DecoderEngine, loadHuggingFace, type Sampling } from '@bio/models'
-import { quantize } from '@bio/precision'
+import { DecoderEngine, loadPacked, type Sampling } from '@bio/models'
 import type { EngineOptions, FromWorker, GenerationRequest, ModelInfo, ToWorker } from './messages.js'
 import { toPlain } from './plain-error.js'
 
@@ -35,20 +34,17 @@ interface Loaded {
 async function load(): Promise<Loaded> {
   const {
     folder,
-    weights = 'int8',
+    weights,
     cacheBytes = 2 ** 28,
     blockTokens = 16,
     maxSequences = 32,
     maxTokensPerStep = 256,
   } = options
   if (options.threads !== undefined) getKernels().setThreads(options.threads)
-  const { decoder } = await loadHuggingFace(folder)
+  const { decoder, parameters, weightBytes } = await loadPacked(folder, { weights })
   const { layers, kvHeads, headDim, vocabSize, maxPositions } = decoder.config
-  const parameters = decoder.parameters()
-  const { model, report } = quantize(decoder, { weights })
-  const kept = model.parameters().reduce((bytes, parameter) => bytes + parameter.data.byteLength, 0)
   const cache = new PagedKvCache({ layers, kvHeads, headDim, blockTokens, bytes: cacheBytes })
-  const engine = new DecoderEngine(model, cache)
+  const engine = new DecoderEngine(decoder, cache)
   // An estimate is of this process: a server shares its machine, and its clock is fine enough for single steps.
   const meter = await EnergyMeter.open({ sources: defaultSources({ scope: 'process' }) })
   const energy: Loaded['energy'] = new RequestEnergy({
@@ -63,12 +59,7 @@ async function load(): Promise<Loaded> {
     maxTokensPerStep: Math.max(maxSequences, maxTokensPerStep),
     maxQueue: options.maxQueue ?? 256,
   })
-  const info = {
-    vocabSize,
-    maxPositions,
-    parameters: parameters.reduce((sum, { size }) => sum + size, 0),
-    weightBytes: report.bytes + kept,
-  }
+  const info = { vocabSize, maxPositions, parameters, weightBytes }
   return { info, cache, scheduler, meter, energy }
 }
 
