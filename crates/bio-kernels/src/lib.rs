@@ -24,3 +24,4 @@ pub mod quantize;
 pub mod rotary;
 pub mod rows;
 pub mod softmax;
+pub mod sparse;

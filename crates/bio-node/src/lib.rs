@@ -15,12 +15,13 @@ mod matrix;
 mod packed;
 mod quantize;
 mod rows;
+mod sparse;
 
 use guard::{Result, guard, unknown};
 use napi_derive::napi;
 
 /// Raised with every change of what is exported; `packages/kernels/src/native/load.ts` holds the same number.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 #[napi]
 pub fn version() -> u32 {

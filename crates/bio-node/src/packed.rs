@@ -34,7 +34,7 @@ impl napi::bindgen_prelude::ObjectFinalize for PackedMatrix {
     }
 }
 
-fn count(env: Env, bytes: i64) {
+pub fn count(env: Env, bytes: i64) {
     // Only the collector's estimate depends on it.
     let _ = env.adjust_external_memory(bytes);
 }
@@ -49,7 +49,7 @@ pub fn dtype_of(name: &str, group_size: u32) -> std::result::Result<PackedDtype,
     })
 }
 
-fn disposed(operation: &'static str) -> KernelError {
+pub fn disposed(operation: &'static str) -> KernelError {
     KernelError {
         code: "ERR_BIO_DISPOSED",
         operation,

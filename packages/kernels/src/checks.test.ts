@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Kernels } from './interface.js'
+import type { Kernels, SparseMatrix } from './interface.js'
 import { calls, type Call } from './testing/calls.js'
 import { createTypeScriptKernels } from './typescript.js'
 
@@ -106,7 +106,7 @@ describe.each(all)('$name', (call) => {
 })
 
 test('every kernel of the interface is in the table', () => {
-  const without = ['setThreads', 'probeReadBandwidth', 'probePeak', 'pack', 'packZeros']
+  const without = ['setThreads', 'probeReadBandwidth', 'probePeak', 'pack', 'packZeros', 'packSparse']
   const names = Object.keys(kernels).filter((key) => typeof kernels[key as keyof Kernels] === 'function')
   expect(all.map(({ name }) => name).toSorted()).toEqual(
     names.filter((name) => !without.includes(name)).toSorted(),
@@ -154,6 +154,7 @@ test.each([
   ['groupedMatmul', { offsets: Int32Array.of(0, 2, 1) }, 'ERR_BIO_INDEX'],
   ['groupedMatmul', { layout: 'kk' }, 'ERR_BIO_VALUE'],
   ['groupedMatmulPacked', { offsets: Int32Array.of(1, 2, 3) }, 'ERR_BIO_INDEX'],
+  ['sparseMatmul', { m: 2 }, 'ERR_BIO_SHAPE'],
   ['matmul', { m: -3 }, 'ERR_BIO_SHAPE'],
   ['matmul', { m: 2.5 }, 'ERR_BIO_SHAPE'],
   ['attention', { kvHeads: 3 }, 'ERR_BIO_VALUE'],
@@ -177,4 +178,26 @@ test('a disposed matrix, and one of another backend, are refused', () => {
   expect(() => kernels.matmulPacked(out, new Float32Array(32), packed, { m: 1 })).toThrow(
     expect.objectContaining({ code: 'ERR_BIO_DISPOSED' }) as Error,
   )
+})
+
+test.each([
+  [{ rows: 0 }, 'ERR_BIO_SHAPE'],
+  [{ columns: 7 }, 'ERR_BIO_SHAPE'],
+  [{ batch: 0 }, 'ERR_BIO_SHAPE'],
+  [{ format: '2x1' }, 'ERR_BIO_VALUE'],
+] as const)('packSparse refuses %o', (change, code) => {
+  const options = { rows: 4, columns: 8, ...change } as Parameters<Kernels['packSparse']>[1]
+  expect(() => kernels.packSparse(new Float32Array(32), options)).toThrow(
+    expect.objectContaining({ code }) as Error,
+  )
+})
+
+test('a disposed sparse matrix, and one of another backend, are refused', () => {
+  const sparse = kernels.packSparse(new Float32Array(32).fill(1), { rows: 1, columns: 32, format: 'csr' })
+  const multiply = (matrix: SparseMatrix): void =>
+    kernels.sparseMatmul(new Float32Array(1), new Float32Array(32), matrix, { m: 1 })
+  expect(() => multiply({ ...sparse })).toThrow(expect.objectContaining({ code: 'ERR_BIO_VALUE' }) as Error)
+  sparse.dispose()
+  sparse.dispose()
+  expect(() => multiply(sparse)).toThrow(expect.objectContaining({ code: 'ERR_BIO_DISPOSED' }) as Error)
 })

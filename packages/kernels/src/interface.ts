@@ -74,6 +74,24 @@ export interface Kernels {
     options: { offsets: Int32Array },
   ): void
 
+  /**
+   * Packs weights [rows, columns] of which many are 0 once into the form that `sparseMatmul` reads: rows compressed one by one ('csr'), or
+   * blocks of 4 or 16 rows that share a column in which at least one of them is not 0 ('4x1', '16x1': made by pruning whole blocks).
+   * 'auto' counts blocks, bytes and instructions and takes the fastest for `batch` rows of x, 'dense' where no other is; without `batch`,
+   * the one whose worst case from one row to many is best.
+   */
+  packSparse(weights: Float32Array, options: SparsePackOptions): SparseMatrix
+  /**
+   * out [m, rows] = x [m, columns] · sparseᵀ (+ bias [rows]). Every format sums the same weights in the same order: the bits are those of
+   * `matmulPacked` in f32, but that a weight of 0 which is not stored meets no NaN or infinity of x (and the sign of a 0 may differ).
+   */
+  sparseMatmul(
+    out: Float32Array,
+    x: Float32Array,
+    sparse: SparseMatrix,
+    options: { m: number; bias?: Float32Array },
+  ): void
+
   // ── rows: gather, scatter, norms, softmax, loss ────────────────────────────────────────────────────────────────────────
 
   /** out[r] = source[index[r]]: embedding lookup and expert gather. source [*, columns], out [index.length, columns]. */
@@ -318,6 +336,15 @@ export interface PackOptions {
   /** int4 only: 32 (default) or 128 columns share a scale. */
   readonly groupSize?: 32 | 128
 }
+export type SparseFormat = 'dense' | 'csr' | '4x1' | '16x1'
+export interface SparsePackOptions {
+  readonly rows: number
+  readonly columns: number
+  /** Default 'auto'. */
+  readonly format?: SparseFormat | 'auto'
+  /** 'auto' only: the rows of x that a product will have. */
+  readonly batch?: number
+}
 export interface RotaryOptions {
   readonly heads: number
   readonly headDim: number
@@ -375,6 +402,18 @@ export interface PackedMatrix extends Disposable {
   /** Columns per scale: 32 or 128 for int4, `columns` for int8, 0 where there are no scales. */
   readonly groupSize: number
   /** Size in memory, scales included, padding excluded. */
+  readonly bytes: number
+  /** Frees the weights now instead of at garbage collection. Any later use throws ERR_BIO_DISPOSED. */
+  dispose(): void
+}
+
+/** Sparse weights, held as `PackedMatrix` is. */
+export interface SparseMatrix extends Disposable {
+  /** The format that was asked for or chosen. */
+  readonly format: SparseFormat
+  readonly rows: number
+  readonly columns: number
+  /** Size in memory of the weights and of what finds them. */
   readonly bytes: number
   /** Frees the weights now instead of at garbage collection. Any later use throws ERR_BIO_DISPOSED. */
   dispose(): void

@@ -1,6 +1,6 @@
 import { BioError } from '@bio/errors'
 import { checked } from './checked/index.js'
-import type { Kernels, PackedMatrix } from './interface.js'
+import type { Kernels, PackedMatrix, SparseMatrix } from './interface.js'
 import { activate, activateBackward, swiglu, swigluBackward } from './reference/activation.js'
 import { attention, attentionBackward } from './reference/attention.js'
 import { dequantizeBlocks, setBlocks } from './reference/blocks.js'
@@ -16,6 +16,7 @@ import { dequantizeInt4, dequantizeInt8, quantizeInt4, quantizeInt8 } from './re
 import { rotary } from './reference/rotary.js'
 import { gatherRows, scatterAddRows, sumRows } from './reference/rows.js'
 import { crossEntropy, crossEntropyBackward, softmax, softmaxBackward } from './reference/softmax.js'
+import { ReferenceSparseMatrix } from './reference/sparse.js'
 
 /**
  * The kernels in plain TypeScript: the readable specification of each, the oracle of the tests, and what runs where no binary fits.
@@ -39,6 +40,8 @@ export function createTypeScriptKernels(): Kernels {
     matmulPacked: (out, x, packed, options) => matmulPacked(out, x, own('matmulPacked', packed), options),
     groupedMatmulPacked: (out, x, packed, options) =>
       groupedMatmulPacked(out, x, own('groupedMatmulPacked', packed), options),
+    packSparse: (weights, options) => new ReferenceSparseMatrix(weights, options),
+    sparseMatmul: (out, x, sparse, options) => ownSparse('sparseMatmul', sparse).multiply(out, x, options),
     gatherRows,
     scatterAddRows,
     sumRows,
@@ -78,9 +81,18 @@ export function createTypeScriptKernels(): Kernels {
   })
 }
 
-/** The packed matrix, if this backend made it. */
-function own(operation: string, packed: PackedMatrix): ReferencePackedMatrix {
-  if (packed instanceof ReferencePackedMatrix) return packed
+const own = (operation: string, packed: PackedMatrix): ReferencePackedMatrix =>
+  madeHere(operation, packed, ReferencePackedMatrix)
+const ownSparse = (operation: string, sparse: SparseMatrix): ReferenceSparseMatrix =>
+  madeHere(operation, sparse, ReferenceSparseMatrix)
+
+/** The matrix, if this backend made it. */
+function madeHere<Matrix>(
+  operation: string,
+  matrix: unknown,
+  type: new (...args: never[]) => Matrix,
+): Matrix {
+  if (matrix instanceof type) return matrix
   throw new BioError('ERR_BIO_VALUE', {
     operation,
     expected: 'a matrix that this backend packed',

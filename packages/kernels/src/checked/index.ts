@@ -6,6 +6,7 @@ import { checkedElementwise } from './elementwise.js'
 import { checkedMatrix } from './matrix.js'
 import { checkedQuantize } from './quantize.js'
 import { checkedRows } from './rows.js'
+import { checkedSparse } from './sparse.js'
 
 /** A backend behind the checks that both backends share: nothing is written before every argument is known to be good. */
 export function checked(backend: Backend): Kernels {
@@ -17,6 +18,7 @@ export function checked(backend: Backend): Kernels {
     },
     ...checkedMatrix(backend),
     ...checkedBlocks(backend),
+    ...checkedSparse(backend),
     ...checkedRows(backend),
     ...checkedElementwise(backend),
     ...checkedAttention(backend),

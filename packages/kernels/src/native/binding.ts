@@ -1,5 +1,5 @@
 import type { NvmlDevice } from '../counters/open-nvml.js'
-import type { Activation, BlockType, Isa, PackedDtype } from '../interface.js'
+import type { Activation, BlockType, Isa, PackedDtype, SparseFormat } from '../interface.js'
 
 /** Weights on the Rust side. */
 export interface NativePackedMatrix {
@@ -45,6 +45,8 @@ export interface Binding {
   packZeros(dtype: PackedDtype, experts: number, rows: number, columns: number, groupSize: number): NativePackedMatrix
   setBlocks(packed: NativePackedMatrix, rows: I32, blocks: Uint8Array, type: BlockType): void
   dequantizeBlocks(out: F32, blocks: Uint8Array, type: BlockType): void
+  packSparse(weights: F32, format: SparseFormat, rows: number, columns: number): NativePackedMatrix
+  sparseMatmul(out: F32, x: F32, sparse: NativePackedMatrix, m: number, bias: F32 | undefined): void
   gatherRows(out: F32, source: F32, index: I32, columns: number): void
   scatterAddRows(out: F32, x: F32, index: I32, columns: number, scales: F32 | undefined): void
   sumRows(out: F32, x: F32, rows: number, columns: number): void

@@ -6,6 +6,7 @@ import { IGNORE_INDEX } from '../reference/softmax.js'
 import type { Binding } from './binding.js'
 import { loadBinding } from './load.js'
 import { NativeMatrix } from './packed-matrix.js'
+import { NativeSparseMatrix } from './sparse-matrix.js'
 
 /** The kernels over the Rust crate. Throws ERR_BIO_NATIVE, naming what is missing, where no binary fits. */
 export function loadNativeKernels(): Kernels {
@@ -47,6 +48,10 @@ function adapt(b: Binding): Backend {
     matmulPacked: (out, x, packed, { m, bias }) => b.matmulPacked(out, x, NativeMatrix.handle('matmulPacked', packed), m, bias),
     groupedMatmulPacked: (out, x, packed, { offsets }) =>
       b.groupedMatmulPacked(out, x, NativeMatrix.handle('groupedMatmulPacked', packed), offsets),
+    packSparse: (weights, options) =>
+      new NativeSparseMatrix(b.packSparse(weights, options.format, options.rows, options.columns), options),
+    sparseMatmul: (out, x, sparse, { m, bias }) =>
+      b.sparseMatmul(out, x, NativeSparseMatrix.handle('sparseMatmul', sparse), m, bias),
     gatherRows: (out, source, index, { columns }) => b.gatherRows(out, source, index, columns),
     scatterAddRows: (out, x, index, { columns, scales }) => b.scatterAddRows(out, x, index, columns, scales),
     sumRows: (out, x, { rows, columns }) => b.sumRows(out, x, rows, columns),

@@ -51,6 +51,20 @@ const packedKernels = (['f32', 'bf16', 'int8', 'int4'] as const).flatMap((dtype)
   ])
 })
 
+const sparseKernels = (['dense', 'csr', '4x1', '16x1'] as const).map((format): [string, RowKernel] => [
+  `sparseMatmul ${format}`,
+  (kernels, source, { rows, n, k }) => {
+    const [x, bias, density] = [source.floats(rows * k), source.floats(n), source.next()]
+    const weights = source.floats(n * k).map((weight) => (source.next() < density ? weight : 0))
+    const sparse = kernels.packSparse(weights, { rows: n, columns: k, format })
+    return (part) => {
+      const out = new Float32Array(part.count * n)
+      kernels.sparseMatmul(out, slice(x, part, k), sparse, { m: part.count, bias })
+      return out
+    }
+  },
+])
+
 /** Inference kernels whose rows must not know their neighbours. */
 const rowKernels: readonly [string, RowKernel][] = [
   [
@@ -65,6 +79,7 @@ const rowKernels: readonly [string, RowKernel][] = [
     },
   ],
   ...packedKernels,
+  ...sparseKernels,
   [
     'rmsNorm',
     (kernels, source, { rows, k }) => {

@@ -3,7 +3,7 @@ import { Source } from './source.js'
 
 type Name = Exclude<
   { [K in keyof Kernels]: Kernels[K] extends (...args: never[]) => unknown ? K : never }[keyof Kernels],
-  'setThreads' | 'probeReadBandwidth' | 'probePeak' | 'pack' | 'packZeros'
+  'setThreads' | 'probeReadBandwidth' | 'probePeak' | 'pack' | 'packZeros' | 'packSparse'
 >
 
 /** A kernel with arguments that it accepts; `inPlace` names the inputs that may be the first output itself. */
@@ -32,6 +32,7 @@ export function calls(kernels: Kernels): readonly Call[] {
   const groups = { rows: m, columns: k, groupSize: 32 }
   const pack = { dtype: 'int8', rows: n, columns: k } as const
   const [one, two] = [kernels.pack(f(n * k), pack), kernels.pack(f(2 * n * k), { ...pack, experts: 2 })]
+  const sparse = kernels.packSparse(f(n * k), { rows: n, columns: k, format: '4x1' })
   return [
     { name: 'matmul', outputs: 1, args: [f(m * n), f(m * k), f(k * n), { m, n, k }] },
     {
@@ -50,6 +51,7 @@ export function calls(kernels: Kernels): readonly Call[] {
     { name: 'dequantizeBlocks', outputs: 1, args: [f(2 * 32), new Uint8Array(2 * 18), 'q4_0'] },
     { name: 'matmulPacked', outputs: 1, args: [f(m * n), f(m * k), one, { m, bias: f(n) }] },
     { name: 'groupedMatmulPacked', outputs: 1, args: [f(m * n), f(m * k), two, { offsets }] },
+    { name: 'sparseMatmul', outputs: 1, args: [f(m * n), f(m * k), sparse, { m, bias: f(n) }] },
     { name: 'gatherRows', outputs: 1, args: [f(3 * n), f(4 * n), ids, { columns: n }] },
     { name: 'scatterAddRows', outputs: 1, args: [f(4 * n), f(3 * n), ids, { columns: n, scales: f(3) }] },
     { name: 'sumRows', outputs: 1, args: [f(n), f(m * n), shape] },

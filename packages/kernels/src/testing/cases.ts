@@ -68,6 +68,15 @@ const matrix: readonly Case[] = [
     run: (kernels: Kernels, source: Source, { m, n, k }: Sizes) =>
       packed(kernels, source, { m, n, k, dtype }),
   })),
+  ...(['auto', 'dense', 'csr', '4x1', '16x1'] as const).map((format): Case => ({
+    name: `packSparse and sparseMatmul ${format}`,
+    run(kernels, source, { m, n, k }) {
+      const [x, bias, density] = [source.floats(m * k), source.floats(n), source.next()]
+      const weights = source.floats(n * k).map((weight) => (source.next() < density ? weight : 0))
+      using sparse = kernels.packSparse(weights, { rows: n, columns: k, format })
+      return outputs(source, [m * n], (out) => kernels.sparseMatmul(out!, x, sparse, { m, bias }))
+    },
+  })),
   ...([32, 128] as const).map((groupSize) => ({
     name: `pack, unpack, matmulPacked and groupedMatmulPacked int4 in groups of ${groupSize}`,
     run: (kernels: Kernels, source: Source, { m, n, k }: Sizes) =>
