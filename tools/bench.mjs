@@ -61,7 +61,7 @@ if (name === undefined) {
 const bench = benches.find((candidate) => candidate.name === name)
 if (!bench)
   stop(`no bench is called ${JSON.stringify(name)}: there is ${benches.map((b) => b.name).join(', ')}`)
-setup()
+setup({ release: true })
 installNpmPeers(bench.folder)
 const python = installPythonPeers(bench.folder)
 const env = python === undefined ? {} : { BIO_BENCH_PYTHON: python }

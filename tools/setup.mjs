@@ -44,17 +44,21 @@ function withoutNative(why) {
 }
 
 /** Builds the native kernels when there is a Rust toolchain; without one the TypeScript kernels do the work. */
-function buildNative() {
+function buildNative({ release }) {
   if (!has('cargo')) return withoutNative('no Rust toolchain found')
   const rustc = run('rustc', ['--version'], { cwd: root, quiet: true }).output.match(/rustc (\d+)\.(\d+)/)
   if (!rustc || Number(rustc[1]) < 1 || (Number(rustc[1]) === 1 && Number(rustc[2]) < 89))
     return withoutNative('the Rust toolchain is too old')
-  if (!existsSync(join(root, 'target', 'dev-fast')))
+  if (!existsSync(join(root, 'target', release ? 'release' : 'dev-fast')))
     say('building the native kernels with cargo (a minute or two, once)')
-  const { status, output } = run('node', ['packages/kernels/tools/build-native.mjs'], {
-    cwd: root,
-    quiet: true,
-  })
+  const { status, output } = run(
+    'node',
+    ['packages/kernels/tools/build-native.mjs', ...(release ? ['--release'] : [])],
+    {
+      cwd: root,
+      quiet: true,
+    },
+  )
   if (status === 0) return
   console.error(output.split('\n').slice(-30).join('\n'))
   stop(
@@ -74,10 +78,11 @@ function buildPackages() {
   stop('the TypeScript packages did not build: see above.')
 }
 
-export function setup() {
+/** `release`: the native kernels optimised once more, at twice the compile time. */
+export function setup({ release = false } = {}) {
   checkNode()
   installPackages()
-  if (process.env.BIO_KERNELS !== 'typescript') buildNative()
+  if (process.env.BIO_KERNELS !== 'typescript') buildNative({ release })
   buildPackages()
 }
 

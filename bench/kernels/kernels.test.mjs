@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest'
+import { coldLayers } from './linear.mjs'
+import { relativeError, spread, withTarget } from './measure.mjs'
+import { Noise } from './noise.mjs'
+
+test('noise is the same for the same seed, wraps around its pool, and differs between layers', () => {
+  const noise = new Noise(1009)
+  expect(noise.take(3, 2500)).toEqual(noise.take(3, 2500))
+  expect(noise.take(3, 1009 + 5).slice(1009)).toEqual(noise.take(3, 5))
+  expect(noise.take(3, 100)).not.toEqual(noise.take(4, 100))
+  expect(noise.take(0, 1009).every((value) => value >= -1 && value < 1)).toBe(true)
+})
+
+test('cold layers are more than 400 MB together', () => {
+  for (const bytes of [1, 2e6, 10e6, 500e6]) expect(coldLayers(bytes) * bytes).toBeGreaterThan(400e6)
+})
+
+test('the compared elements reach from the first to the last', () => {
+  expect(spread(1)).toEqual([0])
+  expect(spread(3)).toEqual([0, 1, 2])
+  expect(spread(1e6).at(-1)).toBe(999_999)
+  expect(new Set(spread(1e6)).size).toBe(509)
+})
+
+test('the relative error of what is twice as large is 1, and NaN of a peer that answers NaN', () => {
+  expect(relativeError([3, 4], [6, 8])).toBe(1)
+  expect(relativeError([3, 4], [3, 4])).toBe(0)
+  expect(relativeError([3, 4], [3, NaN])).toBeNaN()
+})
+
+test('the target of a row is the strictest of what is wanted of it, whichever way better points', () => {
+  const peers = [
+    { name: 'PyTorch', value: 50 },
+    { name: 'numpy', value: 60 },
+  ]
+  const rate = { better: 'higher', ours: 80, limit: 100, peers }
+  expect(withTarget(rate, { ofLimit: 0.85, ratios: { PyTorch: 1.2 } })).toMatchObject({
+    target: 85,
+    met: false,
+  })
+  expect(withTarget(rate, { ofLimit: 0.5, ratios: { PyTorch: 1.2, numpy: 1.3 } })).toMatchObject({
+    target: 78,
+    met: true,
+  })
+  const time = { better: 'lower', ours: 80, limit: 40, peers }
+  expect(withTarget(time, { ofLimit: 0.4, ratios: { numpy: 0.5 } })).toMatchObject({ target: 100, met: true })
+  expect(withTarget(time, { ratios: { numpy: 1.5, absent: 9 } })).toMatchObject({ target: 40, met: false })
+  expect(withTarget(rate, undefined)).toBe(rate)
+})

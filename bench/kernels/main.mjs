@@ -1,0 +1,82 @@
+// `npm run bench -- kernels [--json FILE] [--quick] [--only PART]`
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { getKernels } from '../../packages/kernels/dist/index.js'
+import { machine, machineLine } from '../lib/machine.mjs'
+import { benchOptions } from '../lib/options.mjs'
+import { printRows, writeRows } from '../lib/rows.mjs'
+import { betweenProbes } from './limits.mjs'
+import { Noise } from './noise.mjs'
+import { gemmPart } from './parts/gemm.mjs'
+import { int4Part } from './parts/int4.mjs'
+import { int8Part } from './parts/int8.mjs'
+import { PeerProcess } from './peer-process.mjs'
+
+const unprinted = new Set(['better', 'repetitions', 'limitMoved', 'distinctLayers', 'bitsPerWeight'])
+const parts = { gemm: gemmPart, int8: int8Part, int4: int4Part }
+const options = benchOptions({ parts: Object.keys(parts) })
+const here = machine()
+const kernels = getKernels()
+const profile = measuredProfile()
+console.log(machineLine(here))
+console.log(`${kernels.backend} kernels, ${kernels.isa}, ${profile}`)
+
+if (kernels.backend !== 'native') {
+  console.log('skipped: the bench (there are no native kernels to measure)')
+  process.exit(0)
+}
+
+const noise = new Noise()
+const peers = new PeerProcess(process.env.BIO_BENCH_PYTHON, noise)
+const bench = { kernels, noise, peers, quick: options.quick, repetitions: options.quick ? 7 : 30 }
+const cores = kernels.threads
+const rows = []
+try {
+  for (const [name, part] of Object.entries(parts)) {
+    if (!options.runs(name)) continue
+    const start = performance.now()
+    const measured = await betweenProbes(kernels, name, async () => {
+      const made = await part(bench)
+      kernels.setThreads(cores)
+      return made
+    })
+    print(
+      name,
+      measured.filter(({ kernel }) => !kernel.startsWith('limit:')),
+    )
+    console.log(`${name}: ${((performance.now() - start) / 1000).toFixed(0)} s`)
+    rows.push(...measured)
+  }
+} finally {
+  peers.close()
+}
+const settings = { quick: options.quick, repetitions: bench.repetitions, isa: kernels.isa, profile }
+writeRows(options.json, { bench: 'kernels', machine: here, settings, rows })
+
+/** The table leaves to the JSON what would make it too wide to read. Figures are bests, ratios are of bests; the last column is of medians. */
+function print(name, measured) {
+  const shown = measured.map((entry) => {
+    const ratios = entry.peers
+      .filter(({ version }) => version !== 'ours')
+      .map(({ median }) => (entry.better === 'higher' ? entry.median / median : median / entry.median))
+    const brief = Object.fromEntries(Object.entries(entry).filter(([field]) => !unprinted.has(field)))
+    return ratios.length === 0 ? brief : { ...brief, leastRatioOfMedians: Math.min(...ratios) }
+  })
+  printRows(name, shown)
+}
+
+/** Which cargo profile built the addon in use: a bench of anything but `release` says so. */
+function measuredProfile() {
+  const root = new URL('../../', import.meta.url)
+  const folder = new URL('packages/kernels/native/', root)
+  if (!existsSync(folder)) return 'no addon of this checkout'
+  const addons = readdirSync(folder)
+    .filter((name) => name.endsWith('.node'))
+    .map((name) => readFileSync(new URL(name, folder)))
+  for (const built of ['release', 'dev-fast'])
+    for (const library of ['libbio_node.so', 'libbio_node.dylib', 'bio_node.dll']) {
+      const path = new URL(`target/${built}/${library}`, root)
+      if (existsSync(path) && addons.some((addon) => addon.equals(readFileSync(path))))
+        return `${built} build`
+    }
+  return 'of an unknown build'
+}
