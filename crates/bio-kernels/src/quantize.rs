@@ -11,6 +11,13 @@ fn round_half_even(x: f32) -> f32 {
     (x + ROUND) - ROUND
 }
 
+/// Nearest integer, ties to even, for |x| < 2²²; 0 for NaN. The sum's last bits are the integer.
+#[inline(always)]
+fn integer(x: f32) -> i32 {
+    const ROUND: f32 = 12_582_912.0; // 1.5·2²³
+    (x + ROUND).to_bits() as i32 - ROUND.to_bits() as i32
+}
+
 /// The largest |x|; NaN or infinite where one of them is.
 #[inline(always)]
 pub(crate) fn largest(x: &[f32]) -> f32 {
@@ -28,7 +35,7 @@ pub(crate) fn quantize_row_body(values: &mut [i8], x: &[f32]) -> f32 {
     }
     let inverse = 127.0 / size;
     for (value, x) in values.iter_mut().zip(x) {
-        *value = round_half_even(x * inverse).clamp(-127.0, 127.0) as i8;
+        *value = integer((x * inverse).clamp(-127.0, 127.0)) as i8;
     }
     size / 127.0
 }

@@ -13,8 +13,8 @@ fn dtypes() -> impl Strategy<Value = PackedDtype> {
         Just(PackedDtype::F32),
         Just(PackedDtype::Bf16),
         Just(PackedDtype::Int8),
-        Just(PackedDtype::Int4 { group_size: 32 }),
-        Just(PackedDtype::Int4 { group_size: 128 }),
+        prop::sample::select(vec![8, 16, 24, 32, 40, 64, 128, 256])
+            .prop_map(|group_size| PackedDtype::Int4 { group_size }),
     ]
 }
 
@@ -158,6 +158,32 @@ proptest! {
         });
     }
 
+    /// x at ±127 meets weights at ±127, or nibbles 0 and 15, and most columns agree in sign: what saturated or wrapped anywhere would be far off.
+    #[test]
+    fn extremes_neither_saturate_nor_wrap(
+        seed: u64, dtype in dtypes(), m in 1usize..18, n in 1usize..70, wish in 1usize..600,
+        agreeing in prop::sample::select(vec![0.0, 0.1, 0.5, 0.9, 1.0]),
+    ) {
+        let k = columns(dtype, wish);
+        let mut noise = Noise(seed);
+        let mut signs = |length: usize, agreeing: f64| -> Vec<f32> {
+            (0..length).map(|_| if noise.next() < agreeing { 1.0 } else { -1.0 }).collect()
+        };
+        let (x, weights) = (signs(m * k, 1.0 - agreeing), signs(n * k, agreeing));
+        let packed = PackedMatrix::pack(&weights, dtype, 1, n, k).unwrap();
+        let mut held = vec![0.0; n * k];
+        packed.unpack(&mut held).unwrap();
+        let seen = as_seen(&x, dtype, k);
+        let truth: Vec<f64> = (0..m * n)
+            .map(|at| (0..k).map(|p| seen[at / n * k + p] * f64::from(held[at % n * k + p])).sum())
+            .collect();
+        on_every_tier(|tier| {
+            let mut out = vec![f32::NAN; m * n];
+            matmul_packed(&mut out, &x, &packed, m, None).unwrap();
+            assert_close(&format!("{tier} {dtype:?}"), &out, &truth, k, 0.0);
+        });
+    }
+
     #[test]
     fn int8_rounds_to_the_nearest_step_and_int4_errs_by_less_than_its_step(seed: u64, rows in 1usize..6, wish in 1usize..9) {
         let k = 32 * wish;
@@ -207,6 +233,16 @@ fn bad_shapes_are_refused_and_nothing_is_written() {
     for (size, rows, columns) in [(63, 2, 32), (60, 2, 30), (0, 0, 32)] {
         assert!(PackedMatrix::pack(&vec![1.0; size], int4, 1, rows, columns).is_err());
     }
+    for group_size in [0, 2, 12, 33] {
+        let error = PackedMatrix::zeros(PackedDtype::Int4 { group_size }, 1, 1, 132).err().unwrap();
+        assert_eq!(error.code, "ERR_BIO_SHAPE", "{group_size}");
+    }
+    // Beyond this an integer sum may exceed 32 bits.
+    assert!(PackedMatrix::zeros(PackedDtype::Int8, 1, 1, 1 << 16).is_ok());
+    assert_eq!(
+        PackedMatrix::zeros(PackedDtype::Int8, 1, 1, (1 << 16) + 1).err().unwrap().code,
+        "ERR_BIO_SHAPE"
+    );
     let packed = PackedMatrix::pack(&[1.0; 64], int4, 1, 2, 32).unwrap();
     let mut out = [7.0; 2];
     for x in [31, 33, 0] {

@@ -1,43 +1,120 @@
 //! Rows of x as int8, once per product.
 
 use std::cell::RefCell;
+use std::ops::Range;
 
-use crate::isa::Isa;
-use crate::quantize::quantize_row;
+use crate::disjoint::{Disjoint, for_ranges};
+use crate::isa::{Isa, per_isa};
+use crate::quantize::quantize_row_body;
 
 /// x [rows, columns] in int8 with a scale per row and group.
 #[derive(Clone, Copy)]
 pub(super) struct Quantized<'a> {
+    /// Rows, each `stride` apart and filled up with zeros.
     pub values: &'a [i8],
+    pub stride: usize,
     /// [rows, groups]
     pub scales: &'a [f32],
-    /// Σ values per row and group, [rows, groups].
-    pub sums: &'a [i32],
+    /// −ZERO·Σ values per row and group, [rows, groups]: what unsigned weights add too much.
+    pub corrections: &'a [i32],
+    pub groups: usize,
+    /// The values in 16 bits, two in each: of every four the first and third, then the second and fourth. Empty unless asked for.
+    pub pairs: &'a [i32],
+}
+
+#[derive(Default)]
+struct Scratch {
+    values: Vec<i8>,
+    scales: Vec<f32>,
+    corrections: Vec<i32>,
+    pairs: Vec<i32>,
 }
 
 thread_local! {
-    static SCRATCH: RefCell<(Vec<i8>, Vec<f32>, Vec<i32>)> = const { RefCell::new((Vec::new(), Vec::new(), Vec::new())) };
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
 impl Quantized<'_> {
-    /// Quantizes x in groups of `group` columns and hands it to `body`. Columns are padded with zeros to a multiple of four per row.
-    pub fn with(isa: Isa, x: &[f32], columns: usize, group: usize, body: impl FnOnce(Quantized<'_>)) {
-        let stride = columns.next_multiple_of(4);
+    /// Quantizes x in groups of `group` columns, for weights whose stored `zero` stands for 0, and hands it to `body`.
+    pub fn with(
+        isa: Isa,
+        x: &[f32],
+        columns: usize,
+        group: usize,
+        zero: u8,
+        pairs: bool,
+        body: impl FnOnce(Quantized<'_>),
+    ) {
+        // An odd number of cache lines: rows that are read side by side stay out of each other's cache sets.
+        let stride = (columns.div_ceil(64) | 1) * 64;
         let (rows, groups) = (x.len() / columns, columns / group);
-        SCRATCH.with_borrow_mut(|(values, scales, sums)| {
+        SCRATCH.with_borrow_mut(|Scratch { values, scales, corrections, pairs: wide }| {
             values.resize(rows * stride, 0);
             scales.resize(rows * groups, 0.0);
-            sums.resize(rows * groups, 0);
-            for (row, x) in x.chunks_exact(columns).enumerate() {
-                let values = &mut values[row * stride..(row + 1) * stride];
-                values[columns..].fill(0);
-                for (g, x) in x.chunks_exact(group).enumerate() {
-                    let values = &mut values[g * group..(g + 1) * group];
-                    scales[row * groups + g] = quantize_row(isa, values, x);
-                    sums[row * groups + g] = values.iter().map(|&value| i32::from(value)).sum();
+            corrections.resize(rows * groups, 0);
+            wide.resize(if pairs { rows * stride / 2 } else { 0 }, 0);
+            let parts = (
+                Disjoint::new(values),
+                Disjoint::new(scales),
+                Disjoint::new(corrections),
+                Disjoint::new(wide),
+            );
+            for_ranges(rows, columns, &|range| {
+                for row in range {
+                    // SAFETY: each row has its own part of each.
+                    let (values, scales, corrections) = unsafe {
+                        (
+                            parts.0.part(row * stride..(row + 1) * stride),
+                            parts.1.part(row * groups..(row + 1) * groups),
+                            parts.2.part(row * groups..(row + 1) * groups),
+                        )
+                    };
+                    values[columns..].fill(0);
+                    let x = &x[row * columns..(row + 1) * columns];
+                    quantize_groups(isa, values, scales, corrections, x, group, zero);
+                    if pairs {
+                        // SAFETY: as above.
+                        widen(isa, unsafe { parts.3.part(row * stride / 2..(row + 1) * stride / 2) }, values);
+                    }
                 }
-            }
-            body(Quantized { values, scales, sums });
+            });
+            body(Quantized { values, stride, scales, corrections, groups, pairs: wide });
         });
+    }
+}
+
+impl<'a> Quantized<'a> {
+    pub fn rows(self, rows: Range<usize>) -> Quantized<'a> {
+        let groups = rows.start * self.groups..rows.end * self.groups;
+        Quantized {
+            values: &self.values[rows.start * self.stride..rows.end * self.stride],
+            scales: &self.scales[groups.clone()],
+            corrections: &self.corrections[groups],
+            pairs: if self.pairs.is_empty() {
+                self.pairs
+            } else {
+                &self.pairs[rows.start * self.stride / 2..rows.end * self.stride / 2]
+            },
+            ..self
+        }
+    }
+}
+
+per_isa! {
+    fn quantize_groups(values: &mut [i8], scales: &mut [f32], corrections: &mut [i32], x: &[f32], group: usize, zero: u8) {
+        let groups = x.chunks_exact(group).zip(values.chunks_exact_mut(group));
+        for ((x, values), (scale, correction)) in groups.zip(scales.iter_mut().zip(corrections)) {
+            *scale = quantize_row_body(values, x);
+            *correction = -i32::from(zero) * values.iter().map(|value| i32::from(*value)).sum::<i32>();
+        }
+    }
+}
+
+per_isa! {
+    fn widen(pairs: &mut [i32], values: &[i8]) {
+        for (pairs, values) in pairs.chunks_exact_mut(2).zip(values.chunks_exact(4)) {
+            let pair = |low: i8, high: i8| i32::from(low) & 0xffff | i32::from(high) << 16;
+            (pairs[0], pairs[1]) = (pair(values[0], values[2]), pair(values[1], values[3]));
+        }
     }
 }

@@ -1,159 +1,67 @@
-//! 4-bit weights with a scale per row and group of columns: tiles of 16 rows, [expert][tile][k/8][16][4] bytes. A byte's low nibble is a
-//! weight of the first four of eight columns, its high nibble of the other four; both are q = w/scale + 8, unsigned.
-//!
-//! Per group: Σ w·a = Σ q·a − 8·Σ a, exact; out = fma(f32(Σ w·a), scale_w·scale_a, out), groups in order.
+//! 4-bit weights with a scale per row and group of columns: nibbles 0 to 15, 8 stands for 0.
 
 use super::activations::Quantized;
-use super::{Span, TILE, filled, for_tasks};
-use crate::disjoint::Disjoint;
+use super::tiles::{Format, HEIGHT, STEP, TILE, Tile, Tiles};
 use crate::error::Result;
 use crate::isa::{Isa, mul_add, per_isa};
-use crate::quantize::{check_groups, dequantize_int4, quantize_int4};
+use crate::quantize::quantize_int4;
 
-pub(super) struct Tiles {
-    values: Vec<u8>,
-    /// [expert][tile][group][16]
-    scales: Vec<f32>,
-    rows: usize,
-    columns: usize,
-    group_size: usize,
-}
+pub(super) enum Int4 {}
 
-/// Rows of x per inner block.
-const HEIGHT: usize = 8;
+impl Format for Int4 {
+    const BITS: usize = 4;
+    const ZERO: u8 = 8;
 
-impl Tiles {
-    pub fn zeros(experts: usize, rows: usize, columns: usize, group_size: usize) -> Result<Self> {
-        check_groups("pack", rows, columns, group_size)?;
-        let (tiles, groups) = (rows.div_ceil(TILE), columns / group_size);
-        Ok(Self {
-            // The nibbles of rows that only fill up a tile stand for 0.
-            values: filled(0x88, &[experts, tiles, columns / 2, TILE])?,
-            scales: filled(0.0, &[experts, tiles, groups, TILE])?,
-            rows,
-            columns,
-            group_size,
-        })
+    fn pairs(_: Isa) -> bool {
+        false
     }
 
-    /// Row `row` of all experts' rows becomes `weights` [columns], quantized.
-    pub fn set_row(&mut self, row: usize, weights: &[f32]) -> Result<()> {
-        let groups = self.columns / self.group_size;
-        let (mut nibbles, mut scales) = (vec![0u8; self.columns / 2], vec![0.0f32; groups]);
-        quantize_int4(&mut nibbles, &mut scales, weights, 1, self.columns, self.group_size)?;
-        self.set_groups(row, &nibbles, &scales);
+    fn quantize(integers: &mut [u8], scales: &mut [f32], weights: &[f32], group_size: usize) -> Result<()> {
+        let mut nibbles = vec![0; integers.len() / 2];
+        quantize_int4(&mut nibbles, scales, weights, 1, integers.len(), group_size)?;
+        spread(integers, &nibbles);
         Ok(())
     }
 
+    fn dots(isa: Isa, sums: &mut [[f32; TILE]], weights: Tile<'_>, x: Quantized<'_>) {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: these tiers have VNNI.
+            Isa::Avx512 | Isa::Avx512Bf16 => unsafe { vnni::by_height(sums, weights, x) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: this tier has the features.
+            Isa::Avx2 => unsafe { avx2::by_height(sums, weights, x) },
+            _ => portable(isa, sums, weights, x),
+        }
+    }
+}
+
+impl Tiles<Int4> {
     /// Row `row` becomes scale·(q − 8): nibbles [columns/2] with the even column low, scales [columns/group_size].
     pub fn set_groups(&mut self, row: usize, nibbles: &[u8], scales: &[f32]) {
-        let groups = self.columns / self.group_size;
-        let (tile, lane) = self.place(row / self.rows, row % self.rows);
-        for (group, scale) in scales.iter().enumerate() {
-            self.scales[(tile * groups + group) * TILE + lane] = *scale;
-        }
-        for k in 0..self.columns {
-            let q = if k % 2 == 0 { nibbles[k / 2] & 15 } else { nibbles[k / 2] >> 4 };
-            let (at, shift) = self.nibble(tile, lane, k);
-            self.values[at] = self.values[at] & !(15 << shift) | (q << shift);
-        }
-    }
-
-    pub fn group_size(&self) -> usize {
-        self.group_size
-    }
-
-    fn place(&self, expert: usize, row: usize) -> (usize, usize) {
-        (expert * self.rows.div_ceil(TILE) + row / TILE, row % TILE)
-    }
-
-    /// The byte and the shift of column k.
-    fn nibble(&self, tile: usize, lane: usize, k: usize) -> (usize, u32) {
-        let eight = tile * (self.columns / 8) + k / 8;
-        ((eight * TILE + lane) * 4 + k % 4, if k % 8 < 4 { 0 } else { 4 })
-    }
-
-    pub fn unpack(&self, out: &mut [f32], expert: usize) {
-        let groups = self.columns / self.group_size;
-        let (mut nibbles, mut scales) = (vec![0u8; self.columns / 2], vec![0.0f32; groups]);
-        for (row, out) in out.chunks_exact_mut(self.columns).enumerate() {
-            let (tile, lane) = self.place(expert, row);
-            nibbles.fill(0);
-            for k in 0..self.columns {
-                let (at, shift) = self.nibble(tile, lane, k);
-                nibbles[k / 2] |= (self.values[at] >> shift & 15) << (4 * (k % 2));
-            }
-            for (group, scale) in scales.iter_mut().enumerate() {
-                *scale = self.scales[(tile * groups + group) * TILE + lane];
-            }
-            dequantize_int4(out, &nibbles, &scales, 1, self.columns, self.group_size)
-                .expect("lengths of one row");
-        }
-    }
-
-    pub fn multiply(&self, isa: Isa, out: &mut [f32], x: Quantized<'_>, spans: &[Span]) {
-        let (columns, groups) = (self.columns, self.columns / self.group_size);
-        let out = Disjoint::new(out);
-        for_tasks(spans, self.rows.div_ceil(TILE), columns / 2 * TILE, &|span, range| {
-            let mut sums = [[0.0f32; TILE]; HEIGHT];
-            for tile in range {
-                let (all, _) = self.place(span.expert, tile * TILE);
-                let tile_of = WeightTile {
-                    values: &self.values[all * columns / 2 * TILE..][..columns / 2 * TILE],
-                    scales: &self.scales[all * groups * TILE..][..groups * TILE],
-                    group_size: self.group_size,
-                };
-                for row in (span.start..span.end).step_by(HEIGHT) {
-                    let height = HEIGHT.min(span.end - row);
-                    let x = Quantized {
-                        values: &x.values[row * columns..(row + height) * columns],
-                        scales: &x.scales[row * groups..(row + height) * groups],
-                        sums: &x.sums[row * groups..(row + height) * groups],
-                    };
-                    dots(isa, &mut sums[..height], tile_of, x);
-                    for (i, sums) in sums.iter().enumerate().take(height) {
-                        let width = TILE.min(self.rows - tile * TILE);
-                        let at = (row + i) * self.rows + tile * TILE;
-                        // SAFETY: every (row, tile) belongs to one task.
-                        unsafe { out.part(at..at + width) }.copy_from_slice(&sums[..width]);
-                    }
-                }
-            }
-        });
+        let mut integers = vec![0; 2 * nibbles.len()];
+        spread(&mut integers, nibbles);
+        self.set_integers(row, &integers, scales);
     }
 }
 
-#[derive(Clone, Copy)]
-struct WeightTile<'a> {
-    /// [k/8][16][4]
-    values: &'a [u8],
-    /// [group][16]
-    scales: &'a [f32],
-    group_size: usize,
-}
-
-/// sums[i][lane] = the product of weight row `lane` with row i of x.
-fn dots(isa: Isa, sums: &mut [[f32; TILE]], weights: WeightTile<'_>, x: Quantized<'_>) {
-    #[cfg(target_arch = "x86_64")]
-    if isa == Isa::Avx512 || isa == Isa::Avx512Bf16 {
-        // SAFETY: these tiers have VNNI.
-        return unsafe { vnni::by_height(sums, weights, x) };
+fn spread(integers: &mut [u8], nibbles: &[u8]) {
+    for (pair, byte) in integers.chunks_exact_mut(2).zip(nibbles) {
+        (pair[0], pair[1]) = (byte & 15, byte >> 4);
     }
-    portable(isa, sums, weights, x);
 }
 
 per_isa! {
-    fn portable(sums: &mut [[f32; TILE]], weights: WeightTile<'_>, x: Quantized<'_>) {
-        let groups = weights.scales.len() / TILE;
-        let group_bytes = weights.group_size / 2 * TILE;
+    fn portable(sums: &mut [[f32; TILE]], weights: Tile<'_>, x: Quantized<'_>) {
+        let group_bytes = weights.group_size / 8 * STEP;
         for (i, sums) in sums.iter_mut().enumerate() {
             *sums = [0.0; TILE];
-            for group in 0..groups {
-                let at = i * groups + group;
-                let mut totals = [-8 * x.sums[at]; TILE];
+            for group in 0..x.groups {
+                let at = i * x.groups + group;
+                let mut totals = [x.corrections[at]; TILE];
                 let bytes = &weights.values[group * group_bytes..][..group_bytes];
-                let x_group = &x.values[at * weights.group_size..][..weights.group_size];
-                for (bytes, x) in bytes.chunks_exact(4 * TILE).zip(x_group.chunks_exact(8)) {
+                let x_group = &x.values[i * x.stride + group * weights.group_size..][..weights.group_size];
+                for (bytes, x) in bytes.chunks_exact(STEP).zip(x_group.chunks_exact(8)) {
                     for (total, bytes) in totals.iter_mut().zip(bytes.chunks_exact(4)) {
                         for j in 0..4 {
                             *total += i32::from(bytes[j] & 15) * i32::from(x[j]) + i32::from(bytes[j] >> 4) * i32::from(x[j + 4]);
@@ -168,14 +76,107 @@ per_isa! {
     }
 }
 
+/// `vpmaddubsw` multiplies unsigned by signed bytes and adds pairs in 16 bits, saturating. A pair is at most 2·15·127 = 3810, so that
+/// eight of them, 32 columns, add up without loss before `vpmaddwd` by ones widens them.
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::*;
+
+    use super::{Quantized, STEP, TILE, Tile};
+
+    /// Steps whose products fit 16 bits.
+    const STEPS: usize = 4;
+    /// Bytes between a read and the prefetch for a later one.
+    const AHEAD: usize = 4096;
+
+    /// Four rows of x at a time: their sums are half of the sixteen registers.
+    #[target_feature(enable = "avx2,fma")]
+    pub fn by_height(sums: &mut [[f32; TILE]], weights: Tile<'_>, x: Quantized<'_>) {
+        for (four, sums) in sums.chunks_mut(4).enumerate() {
+            let x = x.rows(4 * four..4 * four + sums.len());
+            match sums.len() {
+                1 => dots::<1>(sums, weights, x),
+                2 => dots::<2>(sums, weights, x),
+                3 => dots::<3>(sums, weights, x),
+                _ => dots::<4>(sums, weights, x),
+            }
+        }
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    fn dots<const ROWS: usize>(sums: &mut [[f32; TILE]], weights: Tile<'_>, x: Quantized<'_>) {
+        let (size, steps) = (weights.group_size, weights.group_size / 8);
+        assert!(sums.len() == ROWS && weights.values.len() >= x.groups * steps * STEP);
+        assert!(
+            weights.scales.len() >= x.groups * TILE
+                && x.stride >= x.groups * size
+                && x.values.len() >= ROWS * x.stride
+                && x.scales.len() >= ROWS * x.groups
+                && x.corrections.len() >= ROWS * x.groups
+        );
+        let (low, ones) = (_mm256_set1_epi8(15), _mm256_set1_epi16(1));
+        let mut outs = [[_mm256_setzero_ps(); 2]; ROWS];
+        // SAFETY: all reads are inside the slices, by the assertions; a prefetch reads nothing.
+        unsafe {
+            for group in 0..x.groups {
+                let mut totals = [[_mm256_setzero_si256(); 2]; ROWS];
+                for (i, total) in totals.iter_mut().enumerate() {
+                    *total = [_mm256_set1_epi32(*x.corrections.as_ptr().add(i * x.groups + group)); 2];
+                }
+                let mut step = 0;
+                while step < steps {
+                    let end = steps.min(step + STEPS);
+                    let mut pairs = [[_mm256_setzero_si256(); 2]; ROWS];
+                    while step < end {
+                        let bytes = weights.values.as_ptr().add((group * steps + step) * STEP);
+                        _mm_prefetch::<_MM_HINT_T0>(bytes.wrapping_add(AHEAD).cast());
+                        let a = x.values.as_ptr().add(group * size + step * 8).cast::<i32>();
+                        let bytes =
+                            [_mm256_loadu_si256(bytes.cast()), _mm256_loadu_si256(bytes.add(32).cast())];
+                        let first = bytes.map(|bytes| _mm256_and_si256(bytes, low));
+                        for (i, pair) in pairs.iter_mut().enumerate() {
+                            let a = _mm256_set1_epi32(a.byte_add(i * x.stride).read_unaligned());
+                            pair[0] = _mm256_add_epi16(pair[0], _mm256_maddubs_epi16(first[0], a));
+                            pair[1] = _mm256_add_epi16(pair[1], _mm256_maddubs_epi16(first[1], a));
+                        }
+                        let second = bytes.map(|bytes| _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), low));
+                        for (i, pair) in pairs.iter_mut().enumerate() {
+                            let a = _mm256_set1_epi32(a.byte_add(i * x.stride + 4).read_unaligned());
+                            pair[0] = _mm256_add_epi16(pair[0], _mm256_maddubs_epi16(second[0], a));
+                            pair[1] = _mm256_add_epi16(pair[1], _mm256_maddubs_epi16(second[1], a));
+                        }
+                        step += 1;
+                    }
+                    for (total, pair) in totals.iter_mut().zip(pairs) {
+                        total[0] = _mm256_add_epi32(total[0], _mm256_madd_epi16(pair[0], ones));
+                        total[1] = _mm256_add_epi32(total[1], _mm256_madd_epi16(pair[1], ones));
+                    }
+                }
+                let scales = weights.scales.as_ptr().add(group * TILE);
+                for (i, out) in outs.iter_mut().enumerate() {
+                    let scale = _mm256_set1_ps(*x.scales.as_ptr().add(i * x.groups + group));
+                    for half in 0..2 {
+                        let scale = _mm256_mul_ps(_mm256_loadu_ps(scales.add(8 * half)), scale);
+                        out[half] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(totals[i][half]), scale, out[half]);
+                    }
+                }
+            }
+            for (sums, out) in sums.iter_mut().zip(outs) {
+                _mm256_storeu_ps(sums.as_mut_ptr(), out[0]);
+                _mm256_storeu_ps(sums.as_mut_ptr().add(8), out[1]);
+            }
+        }
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 mod vnni {
     use std::arch::x86_64::*;
 
-    use super::{HEIGHT, Quantized, TILE, WeightTile};
+    use super::{HEIGHT, Quantized, STEP, TILE, Tile};
 
     #[target_feature(enable = "avx512f,avx512vnni")]
-    pub fn by_height(sums: &mut [[f32; TILE]], weights: WeightTile<'_>, x: Quantized<'_>) {
+    pub fn by_height(sums: &mut [[f32; TILE]], weights: Tile<'_>, x: Quantized<'_>) {
         match sums.len() {
             1 => dots::<1>(sums, weights, x),
             2 => dots::<2>(sums, weights, x),
@@ -190,31 +191,32 @@ mod vnni {
 
     /// A group's nibbles are split once and meet every row of x.
     #[target_feature(enable = "avx512f,avx512vnni")]
-    fn dots<const ROWS: usize>(sums: &mut [[f32; TILE]], weights: WeightTile<'_>, x: Quantized<'_>) {
-        let groups = weights.scales.len() / TILE;
-        let (size, eights) = (weights.group_size, weights.group_size / 8);
-        assert!(sums.len() == ROWS && weights.values.len() >= groups * eights * 64);
+    fn dots<const ROWS: usize>(sums: &mut [[f32; TILE]], weights: Tile<'_>, x: Quantized<'_>) {
+        let (size, steps) = (weights.group_size, weights.group_size / 8);
+        assert!(sums.len() == ROWS && weights.values.len() >= x.groups * steps * STEP);
         assert!(
-            x.values.len() >= ROWS * groups * size
-                && x.scales.len() >= ROWS * groups
-                && x.sums.len() >= ROWS * groups
+            weights.scales.len() >= x.groups * TILE
+                && x.stride >= x.groups * size
+                && x.values.len() >= ROWS * x.stride
+                && x.scales.len() >= ROWS * x.groups
+                && x.corrections.len() >= ROWS * x.groups
         );
         let mut totals = [_mm512_setzero_ps(); ROWS];
         let low = _mm512_set1_epi8(15);
         // SAFETY: all reads are inside the slices, by the assertions.
         unsafe {
-            for group in 0..groups {
+            for group in 0..x.groups {
                 let mut products = [_mm512_setzero_si512(); ROWS];
                 for (i, product) in products.iter_mut().enumerate() {
-                    *product = _mm512_set1_epi32(-8 * *x.sums.as_ptr().add(i * groups + group));
+                    *product = _mm512_set1_epi32(*x.corrections.as_ptr().add(i * x.groups + group));
                 }
-                for eight in 0..eights {
+                for step in 0..steps {
                     let bytes =
-                        _mm512_loadu_si512(weights.values.as_ptr().add((group * eights + eight) * 64).cast());
+                        _mm512_loadu_si512(weights.values.as_ptr().add((group * steps + step) * STEP).cast());
                     let first = _mm512_and_si512(bytes, low);
                     let second = _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), low);
                     for (i, product) in products.iter_mut().enumerate() {
-                        let a = x.values.as_ptr().add((i * groups + group) * size + eight * 8).cast::<i32>();
+                        let a = x.values.as_ptr().add(i * x.stride + group * size + step * 8).cast::<i32>();
                         *product =
                             _mm512_dpbusd_epi32(*product, first, _mm512_set1_epi32(a.read_unaligned()));
                         *product = _mm512_dpbusd_epi32(
@@ -227,7 +229,7 @@ mod vnni {
                 let scales = _mm512_loadu_ps(weights.scales.as_ptr().add(group * TILE));
                 for (i, total) in totals.iter_mut().enumerate() {
                     let scale =
-                        _mm512_mul_ps(scales, _mm512_set1_ps(*x.scales.as_ptr().add(i * groups + group)));
+                        _mm512_mul_ps(scales, _mm512_set1_ps(*x.scales.as_ptr().add(i * x.groups + group)));
                     *total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(products[i]), scale, *total);
                 }
             }

@@ -1,114 +1,57 @@
-//! 8-bit weights with a scale per row: tiles of 16 rows, [expert][tile][k/4][16][4], stored as u8 = w + 128.
-//!
-//! out = f32(Σ w·a)·(scale_a·scale_w), where Σ w·a = Σ (w + 128)·a − 128·Σ a is exact: unsigned times signed bytes is what `vpdpbusd`
-//! multiplies, without the saturation of `vpmaddubsw`.
+//! 8-bit weights with a scale per row, one group of all columns: bytes 1 to 255, 128 stands for 0.
 
 use super::activations::Quantized;
-use super::{Span, TILE, filled, for_tasks};
-use crate::disjoint::Disjoint;
+use super::tiles::{Format, HEIGHT, STEP, TILE, Tile};
 use crate::error::Result;
 use crate::isa::{Isa, per_isa};
-use crate::quantize::{dequantize_int8, quantize_int8};
+use crate::quantize::quantize_int8;
 
-pub(super) struct Tiles {
-    values: Vec<u8>,
-    /// [expert][tile][16]
-    scales: Vec<f32>,
-    rows: usize,
-    columns: usize,
-}
+pub(super) enum Int8 {}
 
-/// Rows of x per inner block.
-const HEIGHT: usize = 8;
+impl Format for Int8 {
+    const BITS: usize = 8;
+    const ZERO: u8 = 128;
 
-impl Tiles {
-    pub fn zeros(experts: usize, rows: usize, columns: usize) -> Result<Self> {
-        let (tiles, quads) = (rows.div_ceil(TILE), columns.div_ceil(4));
-        Ok(Self {
-            values: filled(128, &[experts, tiles, quads, 4 * TILE])?,
-            scales: filled(0.0, &[experts, tiles, TILE])?,
-            rows,
-            columns,
-        })
+    fn pairs(isa: Isa) -> bool {
+        isa == Isa::Avx2
     }
 
-    /// Row `row` of all experts' rows becomes `weights` [columns], quantized.
-    pub fn set_row(&mut self, row: usize, weights: &[f32]) -> Result<()> {
-        let (mut values, mut scale) = (vec![0i8; self.columns], [0.0f32]);
-        quantize_int8(&mut values, &mut scale, weights, 1, self.columns)?;
-        let (tile, lane) = self.place(row / self.rows, row % self.rows);
-        self.scales[tile * TILE + lane] = scale[0];
-        let quads = self.columns.div_ceil(4);
-        for (k, value) in values.iter().enumerate() {
-            self.values[((tile * quads + k / 4) * TILE + lane) * 4 + k % 4] = (i16::from(*value) + 128) as u8;
+    fn quantize(integers: &mut [u8], scales: &mut [f32], weights: &[f32], group_size: usize) -> Result<()> {
+        let mut values = vec![0; group_size];
+        quantize_int8(&mut values, scales, weights, 1, group_size)?;
+        for (integer, value) in integers.iter_mut().zip(values) {
+            *integer = (i16::from(value) + i16::from(Self::ZERO)) as u8;
         }
         Ok(())
     }
 
-    /// The tile, counted over all experts, and the lane of a row.
-    fn place(&self, expert: usize, row: usize) -> (usize, usize) {
-        (expert * self.rows.div_ceil(TILE) + row / TILE, row % TILE)
-    }
-
-    pub fn unpack(&self, out: &mut [f32], expert: usize) {
-        let quads = self.columns.div_ceil(4);
-        let mut values = vec![0i8; self.columns];
-        for (row, out) in out.chunks_exact_mut(self.columns).enumerate() {
-            let (tile, lane) = self.place(expert, row);
-            for (k, value) in values.iter_mut().enumerate() {
-                *value =
-                    (i16::from(self.values[((tile * quads + k / 4) * TILE + lane) * 4 + k % 4]) - 128) as i8;
+    fn dots(isa: Isa, sums: &mut [[f32; TILE]], weights: Tile<'_>, x: Quantized<'_>) {
+        let mut totals = [[0i32; TILE]; HEIGHT];
+        let totals = &mut totals[..sums.len()];
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: these tiers have VNNI.
+            Isa::Avx512 | Isa::Avx512Bf16 => unsafe { vnni::by_height(totals, weights.values, x) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: this tier has the features.
+            Isa::Avx2 => unsafe { avx2::by_height(totals, weights.values, x) },
+            _ => portable(isa, totals, weights.values, x),
+        }
+        for (i, (sums, totals)) in sums.iter_mut().zip(totals).enumerate() {
+            for ((sum, total), scale) in sums.iter_mut().zip(totals).zip(weights.scales) {
+                *sum = (*total + x.corrections[i]) as f32 * (x.scales[i] * scale);
             }
-            let scale = &self.scales[tile * TILE + lane..][..1];
-            dequantize_int8(out, &values, scale, 1, self.columns).expect("lengths of one row");
         }
     }
-
-    pub fn multiply(&self, isa: Isa, out: &mut [f32], x: Quantized<'_>, spans: &[Span]) {
-        let quads = self.columns.div_ceil(4);
-        let tiles = self.rows.div_ceil(TILE);
-        let out = Disjoint::new(out);
-        for_tasks(spans, tiles, quads * TILE, &|span, range| {
-            let mut sums = [[0i32; TILE]; HEIGHT];
-            for tile in range {
-                let (all, _) = self.place(span.expert, tile * TILE);
-                let weights = &self.values[all * quads * 4 * TILE..][..quads * 4 * TILE];
-                let scales = &self.scales[all * TILE..][..TILE];
-                for row in (span.start..span.end).step_by(HEIGHT) {
-                    let height = HEIGHT.min(span.end - row);
-                    dots(isa, &mut sums[..height], weights, &x.values[row * quads * 4..], quads);
-                    for (i, sums) in sums.iter().enumerate().take(height) {
-                        let width = TILE.min(self.rows - tile * TILE);
-                        let at = (row + i) * self.rows + tile * TILE;
-                        // SAFETY: every (row, tile) belongs to one task.
-                        let out = unsafe { out.part(at..at + width) };
-                        for ((out, sum), scale) in out.iter_mut().zip(sums).zip(scales) {
-                            *out = (sum - 128 * x.sums[row + i]) as f32 * (x.scales[row + i] * scale);
-                        }
-                    }
-                }
-            }
-        });
-    }
-}
-
-/// sums[i][lane] = Σ_k weights[k][lane]·x[i][k] for rows of x that are 4·quads apart.
-fn dots(isa: Isa, sums: &mut [[i32; TILE]], weights: &[u8], x: &[i8], quads: usize) {
-    #[cfg(target_arch = "x86_64")]
-    if isa == Isa::Avx512 || isa == Isa::Avx512Bf16 {
-        // SAFETY: these tiers have VNNI.
-        return unsafe { vnni::by_height(sums, weights, x, quads) };
-    }
-    portable(isa, sums, weights, x, quads);
 }
 
 per_isa! {
-    fn portable(sums: &mut [[i32; TILE]], weights: &[u8], x: &[i8], quads: usize) {
-        for (i, sums) in sums.iter_mut().enumerate() {
-            *sums = [0; TILE];
-            for (weights, x) in weights.chunks_exact(4 * TILE).zip(x[i * quads * 4..].chunks_exact(4)) {
-                for (sum, weights) in sums.iter_mut().zip(weights.chunks_exact(4)) {
-                    *sum += i32::from(weights[0]) * i32::from(x[0])
+    fn portable(totals: &mut [[i32; TILE]], weights: &[u8], x: Quantized<'_>) {
+        for (totals, x) in totals.iter_mut().zip(x.values.chunks_exact(x.stride)) {
+            *totals = [0; TILE];
+            for (weights, x) in weights.chunks_exact(STEP).zip(x.chunks_exact(4)) {
+                for (total, weights) in totals.iter_mut().zip(weights.chunks_exact(4)) {
+                    *total += i32::from(weights[0]) * i32::from(x[0])
                         + i32::from(weights[1]) * i32::from(x[1])
                         + i32::from(weights[2]) * i32::from(x[2])
                         + i32::from(weights[3]) * i32::from(x[3]);
@@ -118,44 +61,102 @@ per_isa! {
     }
 }
 
+/// `vpmaddubsw` would saturate: 2·255·127. So bytes are widened to 16 bits, first and third of each four, then second and fourth, and meet
+/// pairs of x in the same order in `vpmaddwd`, which is exact.
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::*;
+
+    use super::{Quantized, STEP, TILE};
+
+    /// Bytes between a read and the prefetch for a later one.
+    const AHEAD: usize = 4096;
+
+    /// Four rows of x at a time: their sums are half of the sixteen registers.
+    #[target_feature(enable = "avx2,fma")]
+    pub fn by_height(totals: &mut [[i32; TILE]], weights: &[u8], x: Quantized<'_>) {
+        for (four, totals) in totals.chunks_mut(4).enumerate() {
+            let x = x.rows(4 * four..4 * four + totals.len());
+            match totals.len() {
+                1 => dots::<1>(totals, weights, x),
+                2 => dots::<2>(totals, weights, x),
+                3 => dots::<3>(totals, weights, x),
+                _ => dots::<4>(totals, weights, x),
+            }
+        }
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    fn dots<const ROWS: usize>(totals: &mut [[i32; TILE]], weights: &[u8], x: Quantized<'_>) {
+        let steps = weights.len() / STEP;
+        assert!(totals.len() == ROWS && x.stride >= 4 * steps && x.pairs.len() >= ROWS * x.stride / 2);
+        let low = _mm256_set1_epi16(255);
+        let mut sums = [[_mm256_setzero_si256(); 2]; ROWS];
+        // SAFETY: steps of weights, and of each row of x, by the assertion; a prefetch reads nothing.
+        unsafe {
+            for step in 0..steps {
+                let bytes = weights.as_ptr().add(step * STEP);
+                _mm_prefetch::<_MM_HINT_T0>(bytes.wrapping_add(AHEAD).cast());
+                let bytes = [_mm256_loadu_si256(bytes.cast()), _mm256_loadu_si256(bytes.add(32).cast())];
+                let x_step = x.pairs.as_ptr().add(2 * step);
+                let even = bytes.map(|bytes| _mm256_and_si256(bytes, low));
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    let a = _mm256_set1_epi32(*x_step.add(i * x.stride / 2));
+                    sum[0] = _mm256_add_epi32(sum[0], _mm256_madd_epi16(even[0], a));
+                    sum[1] = _mm256_add_epi32(sum[1], _mm256_madd_epi16(even[1], a));
+                }
+                let odd = bytes.map(|bytes| _mm256_srli_epi16::<8>(bytes));
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    let a = _mm256_set1_epi32(*x_step.add(i * x.stride / 2 + 1));
+                    sum[0] = _mm256_add_epi32(sum[0], _mm256_madd_epi16(odd[0], a));
+                    sum[1] = _mm256_add_epi32(sum[1], _mm256_madd_epi16(odd[1], a));
+                }
+            }
+            for (totals, sum) in totals.iter_mut().zip(sums) {
+                _mm256_storeu_si256(totals.as_mut_ptr().cast(), sum[0]);
+                _mm256_storeu_si256(totals.as_mut_ptr().add(8).cast(), sum[1]);
+            }
+        }
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 mod vnni {
     use std::arch::x86_64::*;
 
-    use super::{HEIGHT, TILE};
+    use super::{HEIGHT, Quantized, STEP, TILE};
 
     #[target_feature(enable = "avx512f,avx512vnni")]
-    pub fn by_height(sums: &mut [[i32; TILE]], weights: &[u8], x: &[i8], quads: usize) {
-        match sums.len() {
-            1 => dots::<1>(sums, weights, x, quads),
-            2 => dots::<2>(sums, weights, x, quads),
-            3 => dots::<3>(sums, weights, x, quads),
-            4 => dots::<4>(sums, weights, x, quads),
-            5 => dots::<5>(sums, weights, x, quads),
-            6 => dots::<6>(sums, weights, x, quads),
-            7 => dots::<7>(sums, weights, x, quads),
-            _ => dots::<HEIGHT>(sums, weights, x, quads),
+    pub fn by_height(totals: &mut [[i32; TILE]], weights: &[u8], x: Quantized<'_>) {
+        match totals.len() {
+            1 => dots::<1>(totals, weights, x),
+            2 => dots::<2>(totals, weights, x),
+            3 => dots::<3>(totals, weights, x),
+            4 => dots::<4>(totals, weights, x),
+            5 => dots::<5>(totals, weights, x),
+            6 => dots::<6>(totals, weights, x),
+            7 => dots::<7>(totals, weights, x),
+            _ => dots::<HEIGHT>(totals, weights, x),
         }
     }
 
-    /// Four steps of k at a time into sums of their own while there is one row: a single chain would wait for itself.
+    /// Steps alternate between two sums: a single chain would wait for itself while there are few rows.
     #[target_feature(enable = "avx512f,avx512vnni")]
-    fn dots<const ROWS: usize>(sums: &mut [[i32; TILE]], weights: &[u8], x: &[i8], quads: usize) {
-        assert!(sums.len() == ROWS && weights.len() >= quads * 64 && x.len() >= ROWS * quads * 4);
-        let mut totals = [[_mm512_setzero_si512(); 2]; ROWS];
-        // SAFETY: quads of weights and of each row of x, by the assertion.
+    fn dots<const ROWS: usize>(totals: &mut [[i32; TILE]], weights: &[u8], x: Quantized<'_>) {
+        let steps = weights.len() / STEP;
+        assert!(totals.len() == ROWS && x.stride >= 4 * steps && x.values.len() >= ROWS * x.stride);
+        let mut sums = [[_mm512_setzero_si512(); 2]; ROWS];
+        // SAFETY: steps of weights, and of each row of x, by the assertion.
         unsafe {
-            for quad in 0..quads {
-                let w = _mm512_loadu_si512(weights.as_ptr().add(quad * 64).cast());
-                for (i, total) in totals.iter_mut().enumerate() {
-                    let a = _mm512_set1_epi32(
-                        x.as_ptr().add((i * quads + quad) * 4).cast::<i32>().read_unaligned(),
-                    );
-                    total[quad % 2] = _mm512_dpbusd_epi32(total[quad % 2], w, a);
+            for step in 0..steps {
+                let w = _mm512_loadu_si512(weights.as_ptr().add(step * STEP).cast());
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    let a = x.values.as_ptr().add(i * x.stride + 4 * step).cast::<i32>().read_unaligned();
+                    sum[step % 2] = _mm512_dpbusd_epi32(sum[step % 2], w, _mm512_set1_epi32(a));
                 }
             }
-            for (sums, total) in sums.iter_mut().zip(totals) {
-                _mm512_storeu_si512(sums.as_mut_ptr().cast(), _mm512_add_epi32(total[0], total[1]));
+            for (totals, sum) in totals.iter_mut().zip(sums) {
+                _mm512_storeu_si512(totals.as_mut_ptr().cast(), _mm512_add_epi32(sum[0], sum[1]));
             }
         }
     }

@@ -8,11 +8,15 @@ mod float;
 mod from_blocks;
 mod int4;
 mod int8;
+mod tiles;
 
 use crate::error::{KernelError, Result, check_len, checked_product};
 use crate::isa;
 use crate::matmul::{check_offsets, rows_of};
-use activations::Quantized;
+use crate::quantize::check_groups;
+use int4::Int4;
+use int8::Int8;
+use tiles::Tiles;
 
 /// How the weights are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,12 +42,12 @@ pub struct PackedMatrix {
 enum Storage {
     Float(float::Panels<f32>),
     Half(float::Panels<u16>),
-    Int8(int8::Tiles),
-    Int4(int4::Tiles),
+    Int8(Tiles<Int8>),
+    Int4(Tiles<Int4>),
 }
 
-/// Weight rows per integer tile.
-const TILE: usize = 16;
+/// Columns whose integer products add up in 32 bits: 255·127·2¹⁶ < 2³¹.
+const LONGEST: usize = 1 << 16;
 
 /// A row range of x and out, and the expert that it meets.
 #[derive(Clone, Copy, Debug)]
@@ -82,9 +86,26 @@ impl PackedMatrix {
         let storage = match dtype {
             PackedDtype::F32 => Storage::Float(float::Panels::zeros(experts, rows, columns)?),
             PackedDtype::Bf16 => Storage::Half(float::Panels::zeros(experts, rows, columns)?),
-            PackedDtype::Int8 => Storage::Int8(int8::Tiles::zeros(experts, rows, columns)?),
+            PackedDtype::Int8 if columns > LONGEST => {
+                return Err(KernelError {
+                    code: "ERR_BIO_SHAPE",
+                    operation: "pack",
+                    expected: format!("at most {LONGEST} columns in int8"),
+                    received: columns.to_string(),
+                });
+            }
+            PackedDtype::Int8 => Storage::Int8(Tiles::zeros(experts, rows, columns, columns)?),
             PackedDtype::Int4 { group_size } => {
-                Storage::Int4(int4::Tiles::zeros(experts, rows, columns, group_size)?)
+                check_groups("pack", rows, columns, group_size)?;
+                if !group_size.is_multiple_of(8) || group_size > LONGEST {
+                    return Err(KernelError {
+                        code: "ERR_BIO_SHAPE",
+                        operation: "pack",
+                        expected: format!("a group size that is a multiple of 8 and at most {LONGEST}"),
+                        received: group_size.to_string(),
+                    });
+                }
+                Storage::Int4(Tiles::zeros(experts, rows, columns, group_size)?)
             }
         };
         Ok(Self { experts, rows, columns, storage })
@@ -127,18 +148,19 @@ impl PackedMatrix {
         Ok(())
     }
 
-    fn multiply(&self, out: &mut [f32], x: &[f32], spans: &[Span]) {
+    fn multiply(&self, out: &mut [f32], x: &[f32], bias: Option<&[f32]>, spans: &[Span]) {
         let isa = isa::current();
         match &self.storage {
             Storage::Float(panels) => panels.multiply(isa, out, x, spans),
             Storage::Half(panels) => panels.multiply(isa, out, x, spans),
-            Storage::Int8(tiles) => {
-                Quantized::with(isa, x, self.columns, self.columns, |x| tiles.multiply(isa, out, x, spans));
-            }
-            Storage::Int4(tiles) => {
-                Quantized::with(isa, x, self.columns, tiles.group_size(), |x| {
-                    tiles.multiply(isa, out, x, spans);
-                });
+            Storage::Int8(tiles) => return tiles.multiply(isa, out, x, bias, spans),
+            Storage::Int4(tiles) => return tiles.multiply(isa, out, x, bias, spans),
+        }
+        if let Some(bias) = bias {
+            for row in out.chunks_exact_mut(self.rows) {
+                for (out, bias) in row.iter_mut().zip(bias) {
+                    *out += bias;
+                }
             }
         }
     }
@@ -172,14 +194,7 @@ pub fn matmul_packed(
     if let Some(bias) = bias {
         check_len("matmul_packed", "bias", bias.len(), packed.rows)?;
     }
-    packed.multiply(out, x, &[Span { expert: 0, start: 0, end: m }]);
-    if let Some(bias) = bias {
-        for row in out.chunks_exact_mut(packed.rows) {
-            for (out, bias) in row.iter_mut().zip(bias) {
-                *out += bias;
-            }
-        }
-    }
+    packed.multiply(out, x, bias, &[Span { expert: 0, start: 0, end: m }]);
     Ok(())
 }
 
@@ -205,7 +220,7 @@ pub fn grouped_matmul_packed(
         .filter(|(_, rows)| !rows.is_empty())
         .map(|(expert, rows)| Span { expert, start: rows.start, end: rows.end })
         .collect();
-    packed.multiply(out, x, &spans);
+    packed.multiply(out, x, None, &spans);
     Ok(())
 }
 

@@ -1,0 +1,189 @@
+//! Integer weights: what 4 and 8 bits have in common.
+//!
+//! Tiles of 16 weight rows stand as [expert][tile][step][16][4] bytes: a step is 64 bytes, four columns of 8 bits or eight of 4 bits, where
+//! the low nibbles are the first four columns and the high nibbles the other four. Weights are stored unsigned, q = w/scale + ZERO, with
+//! a scale per row and group of columns. Per group of columns, Σ w·a = Σ q·a − ZERO·Σ a is exact;
+//! out = fma(f32(Σ w·a), scale_w·scale_a, out), groups in order.
+//!
+//! ```text
+//! for each stretch of rows of x and tiles ..... one task
+//!   for each tile ............................. its bytes come from memory once, and stay in the L2
+//!     for each HEIGHT rows of x
+//!       Format::dots .......................... HEIGHT×16 sums
+//!       out = sums (+ bias)
+//! ```
+
+use std::marker::PhantomData;
+
+use super::activations::Quantized;
+use super::{Span, filled, for_tasks};
+use crate::disjoint::Disjoint;
+use crate::error::Result;
+use crate::isa::Isa;
+
+/// Weight rows per tile.
+pub(super) const TILE: usize = 16;
+/// Bytes per step: four for each row.
+pub(super) const STEP: usize = 4 * TILE;
+/// Rows of x that meet a tile at once.
+pub(super) const HEIGHT: usize = 8;
+
+/// A way to hold weights as unsigned integers.
+pub(super) trait Format: Sync {
+    const BITS: usize;
+    /// The stored integer that stands for 0.
+    const ZERO: u8;
+    /// Whether a tier reads x as pairs of 16 bits.
+    fn pairs(isa: Isa) -> bool;
+
+    /// Integers of a row, one per column, and a scale per group of columns.
+    fn quantize(integers: &mut [u8], scales: &mut [f32], weights: &[f32], group_size: usize) -> Result<()>;
+
+    /// sums[i][lane] = the product of weight row `lane` with row i of x, for up to HEIGHT rows.
+    fn dots(isa: Isa, sums: &mut [[f32; TILE]], weights: Tile<'_>, x: Quantized<'_>);
+}
+
+pub(super) struct Tiles<F> {
+    values: Vec<u8>,
+    /// [expert][tile][group][16]
+    scales: Vec<f32>,
+    rows: usize,
+    columns: usize,
+    group_size: usize,
+    format: PhantomData<F>,
+}
+
+/// One tile's weights.
+#[derive(Clone, Copy)]
+pub(super) struct Tile<'a> {
+    /// [step][16][4]
+    pub values: &'a [u8],
+    /// [group][16]
+    pub scales: &'a [f32],
+    pub group_size: usize,
+}
+
+impl<F: Format> Tiles<F> {
+    pub fn zeros(experts: usize, rows: usize, columns: usize, group_size: usize) -> Result<Self> {
+        let (tiles, groups) = (rows.div_ceil(TILE), columns / group_size);
+        // Rows and columns that only fill up a tile stand for 0.
+        let filling = (0..8 / F::BITS).fold(0, |byte, place| byte | F::ZERO << (4 * place));
+        Ok(Self {
+            values: filled(filling, &[experts, tiles, Self::steps(columns), STEP])?,
+            scales: filled(0.0, &[experts, tiles, groups, TILE])?,
+            rows,
+            columns,
+            group_size,
+            format: PhantomData,
+        })
+    }
+
+    /// Row `row` of all experts' rows becomes `weights` [columns], quantized.
+    pub fn set_row(&mut self, row: usize, weights: &[f32]) -> Result<()> {
+        let (mut integers, mut scales) = (vec![0; self.columns], vec![0.0; self.columns / self.group_size]);
+        F::quantize(&mut integers, &mut scales, weights, self.group_size)?;
+        self.set_integers(row, &integers, &scales);
+        Ok(())
+    }
+
+    /// Row `row` becomes scale·(integer − ZERO): an integer per column and a scale per group.
+    pub fn set_integers(&mut self, row: usize, integers: &[u8], scales: &[f32]) {
+        let (tile, lane) = self.place(row / self.rows, row % self.rows);
+        for (group, scale) in scales.iter().enumerate() {
+            self.scales[(tile * scales.len() + group) * TILE + lane] = *scale;
+        }
+        for (k, integer) in integers.iter().enumerate() {
+            let (at, shift) = self.byte(tile, lane, k);
+            self.values[at] = self.values[at] & !(Self::MASK << shift) | (integer << shift);
+        }
+    }
+
+    pub fn unpack(&self, out: &mut [f32], expert: usize) {
+        let groups = self.columns / self.group_size;
+        for (row, out) in out.chunks_exact_mut(self.columns).enumerate() {
+            let (tile, lane) = self.place(expert, row);
+            for (k, out) in out.iter_mut().enumerate() {
+                let (at, shift) = self.byte(tile, lane, k);
+                let integer = self.values[at] >> shift & Self::MASK;
+                let scale = self.scales[(tile * groups + k / self.group_size) * TILE + lane];
+                *out = f32::from(i16::from(integer) - i16::from(F::ZERO)) * scale;
+            }
+        }
+    }
+
+    /// out = x·Wᵀ (+ bias) for each span of rows and its expert.
+    pub fn multiply(&self, isa: Isa, out: &mut [f32], x: &[f32], bias: Option<&[f32]>, spans: &[Span]) {
+        Quantized::with(isa, x, self.columns, self.group_size, F::ZERO, F::pairs(isa), |x| {
+            let out = Disjoint::new(out);
+            let bytes = Self::steps(self.columns) * STEP;
+            for_tasks(spans, self.rows.div_ceil(TILE), bytes, &|span, tiles| {
+                for tile in tiles {
+                    self.multiply_tile(isa, &out, x, bias, span, tile);
+                }
+            });
+        });
+    }
+
+    fn multiply_tile(
+        &self,
+        isa: Isa,
+        out: &Disjoint<'_, f32>,
+        x: Quantized<'_>,
+        bias: Option<&[f32]>,
+        span: Span,
+        tile: usize,
+    ) {
+        let weights = self.tile(span.expert, tile);
+        let lanes = tile * TILE..self.rows.min((tile + 1) * TILE);
+        let mut sums = [[0.0f32; TILE]; HEIGHT];
+        for first in (span.start..span.end).step_by(HEIGHT) {
+            let rows = first..span.end.min(first + HEIGHT);
+            let sums = &mut sums[..rows.len()];
+            F::dots(isa, sums, weights, x.rows(rows.clone()));
+            for (row, sums) in rows.zip(sums) {
+                let at = row * self.rows;
+                // SAFETY: every (row, tile) belongs to one task.
+                let out = unsafe { out.part(at + lanes.start..at + lanes.end) };
+                out.copy_from_slice(&sums[..lanes.len()]);
+                if let Some(bias) = bias {
+                    for (out, bias) in out.iter_mut().zip(&bias[lanes.clone()]) {
+                        *out += bias;
+                    }
+                }
+            }
+        }
+    }
+
+    pub fn group_size(&self) -> usize {
+        self.group_size
+    }
+
+    const MASK: u8 = u8::MAX >> (8 - F::BITS);
+    /// Columns per step.
+    const COLUMNS: usize = 4 * (8 / F::BITS);
+
+    fn steps(columns: usize) -> usize {
+        columns.div_ceil(Self::COLUMNS)
+    }
+
+    /// The tile, counted over all experts, and the lane of a row.
+    fn place(&self, expert: usize, row: usize) -> (usize, usize) {
+        (expert * self.rows.div_ceil(TILE) + row / TILE, row % TILE)
+    }
+
+    /// The byte and the shift of column k.
+    fn byte(&self, tile: usize, lane: usize, k: usize) -> (usize, usize) {
+        let step = tile * Self::steps(self.columns) + k / Self::COLUMNS;
+        (step * STEP + lane * 4 + k % 4, k % Self::COLUMNS / 4 * 4)
+    }
+
+    fn tile(&self, expert: usize, tile: usize) -> Tile<'_> {
+        let (tile, _) = self.place(expert, tile * TILE);
+        let (bytes, scales) = (Self::steps(self.columns) * STEP, self.columns / self.group_size * TILE);
+        Tile {
+            values: &self.values[tile * bytes..][..bytes],
+            scales: &self.scales[tile * scales..][..scales],
+            group_size: self.group_size,
+        }
+    }
+}
