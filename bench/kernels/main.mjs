@@ -9,10 +9,26 @@ import { Noise } from './noise.mjs'
 import { gemmPart } from './parts/gemm.mjs'
 import { int4Part } from './parts/int4.mjs'
 import { int8Part } from './parts/int8.mjs'
+import { attentionPart } from './parts/attention.mjs'
+import { expertsPart } from './parts/experts.mjs'
+import { javascriptPart } from './parts/javascript.mjs'
+import { neighbourPart } from './parts/neighbour.mjs'
+import { sparsePart } from './parts/sparse.mjs'
+import { trainingPart } from './parts/training.mjs'
 import { PeerProcess } from './peer-process.mjs'
 
 const unprinted = new Set(['better', 'repetitions', 'limitMoved', 'distinctLayers', 'bitsPerWeight'])
-const parts = { gemm: gemmPart, int8: int8Part, int4: int4Part }
+const parts = {
+  gemm: gemmPart,
+  int8: int8Part,
+  int4: int4Part,
+  experts: expertsPart,
+  sparse: sparsePart,
+  attention: attentionPart,
+  training: trainingPart,
+  javascript: javascriptPart,
+  neighbour: neighbourPart,
+}
 const options = benchOptions({ parts: Object.keys(parts) })
 const here = machine()
 const kernels = getKernels()

@@ -196,4 +196,38 @@ def linear(m, n, k, layers, type, threads):
     return graph.contender(f"ggml {type}", where, lambda: read(results[-1], m, n))
 
 
-CASES = {"linear": linear}
+def experts(tokens, n, k, experts, routings, type, threads):
+    """MUL_MAT_ID: each token's row of x through its experts [n, k]; one operation for each of `routings` [tokens, topK]."""
+    graph = Graph(threads)
+    weight = graph.tensor(graph.weights, type, k, n, experts)
+    x = graph.tensor(graph.inputs, "f32", k, 1, tokens)
+    top_k = len(routings[0][0])
+    ids = [graph.tensor(graph.inputs, "i32", top_k, tokens) for _ in routings]
+    results = [c_void_p(base.ggml_mul_mat_id(graph.operations, weight, x, chosen)) for chosen in ids]
+    where = graph.place_weights(weight, results[0])
+    graph.build(results)
+    write(weight, encoded(noise(2, experts * n, k), type))
+    write(x, noise(1, tokens, k))
+    for chosen, routing in zip(ids, routings):
+        write(chosen, np.array(routing, np.int32))
+    return graph.contender(f"ggml {type} MUL_MAT_ID", where, lambda: read(results[-1], tokens, top_k, n))
+
+
+def attention(context, heads, kv_heads, head_dim, layers, type, threads):
+    """Flash attention of one query token over `layers` distinct caches, contiguous."""
+    graph = Graph(threads)
+    q = graph.tensor(graph.inputs, "f32", head_dim, 1, heads, 1)
+    caches = [[graph.tensor(graph.inputs, type, head_dim, context, kv_heads, 1) for _ in range(2)] for _ in range(layers)]
+    scale, none = c_float(head_dim**-0.5), c_float(0.0)
+    results = [c_void_p(base.ggml_flash_attn_ext(graph.operations, q, k, v, None, scale, none, none)) for k, v in caches]
+    graph.build(results)
+    write(q, noise(1, heads, head_dim))
+    for layer, pair in enumerate(caches):
+        for tensor, seed in zip(pair, (10 + layer, 5010 + layer)):
+            rows = np.ascontiguousarray(noise(seed, context, kv_heads, head_dim).transpose(1, 0, 2))
+            flat = rows.reshape(-1, head_dim)
+            write(tensor, flat.astype(np.float16) if type == "f16" else encoded(flat, type))
+    return graph.contender(f"ggml flash attention {type}", "CPU", lambda: read(results[-1], heads, head_dim))
+
+
+CASES = {"linear": linear, "experts": experts, "attention": attention}

@@ -107,10 +107,119 @@ def quantized_rows(rows):
     return np.round(rows / scales).astype(np.int8), scales
 
 
+def experts(tokens, n, k, experts, routings, dtype, threads):
+    """Each token's row of x through its experts [n, k], one after the other over the experts touched; `routings` are [tokens, topK]."""
+    x = tensor(1, tokens, k, dtype=dtype)
+    weights = tensor(2, experts, n, k, dtype=dtype)
+    chosen = [torch.tensor(routing) for routing in routings]
+    out = torch.empty(tokens, chosen[0].shape[1], n, dtype=x.dtype)
+
+    def call():
+        for routing in chosen:
+            for expert in torch.unique(routing).tolist():
+                token, slot = torch.where(routing == expert)
+                out[token, slot] = torch.nn.functional.linear(x[token], weights[expert])
+        return out
+
+    return contender("PyTorch", torch.inference_mode()(call), threads)
+
+
+def sparse_csr(m, n, k, layers, zeros, block, threads):
+    """x [m, k] through weights [n, k] in CSR, of which the same are zero as in ours (see parts/sparse.mjs)."""
+    x = tensor(1, m, k).t().contiguous()
+
+    def pruned(layer):
+        keep = noise(500 + layer, n // block, k) * 0.5 + 0.5 >= zeros
+        return torch.from_numpy(noise(10 + layer, n, k) * np.repeat(keep, block, axis=0)).to_sparse_csr()
+
+    weights = [pruned(layer) for layer in range(layers)]
+
+    def call():
+        for weight in weights:
+            out = weight @ x
+        return out.t()
+
+    return contender("PyTorch sparse_csr", torch.inference_mode()(call), threads)
+
+
+def attention(context, heads, kv_heads, head_dim, layers, dtype, threads):
+    """One query token over `layers` distinct caches, contiguous, by scaled_dot_product_attention."""
+    q = tensor(1, heads, head_dim, dtype=dtype).reshape(1, heads, 1, head_dim)
+
+    def cache(seed):
+        rows = tensor(seed, context, kv_heads, head_dim, dtype=dtype)
+        return rows.transpose(0, 1).contiguous().unsqueeze(0)
+
+    caches = [(cache(10 + layer), cache(5010 + layer)) for layer in range(layers)]
+
+    def call():
+        for k, v in caches:
+            out = torch.nn.functional.scaled_dot_product_attention(q, k, v, enable_gqa=heads != kv_heads)
+        return out
+
+    return contender("PyTorch SDPA", torch.inference_mode()(call), threads)
+
+
+def mlp_step(batch, sizes, optimizer, lr, threads):
+    """A training step: forward, cross-entropy, backward, optimiser; the output is the first layer's weight after it."""
+    layers = []
+    for index, (inputs, outputs) in enumerate(zip(sizes, sizes[1:])):
+        linear_layer = torch.nn.Linear(inputs, outputs)
+        linear_layer.weight.data = tensor(10 + index, outputs, inputs) / inputs**0.5
+        linear_layer.bias.data.zero_()
+        layers += [linear_layer, torch.nn.ReLU()]
+    model = torch.nn.Sequential(*layers[:-1])
+    x = tensor(1, batch, sizes[0])
+    y = torch.arange(batch) % sizes[-1]
+    kinds = {
+        "adam": lambda: torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.0, fused=True),
+        "sgd": lambda: torch.optim.SGD(model.parameters(), lr=lr),
+    }
+    step = kinds[optimizer]()
+
+    def call():
+        loss = torch.nn.functional.cross_entropy(model(x), y)
+        step.zero_grad()
+        loss.backward()
+        step.step()
+        return model[0].weight
+
+    return contender(f"PyTorch, fused {optimizer}" if optimizer == "adam" else "PyTorch", call, threads)
+
+
+def moe_step(tokens, dim, hidden, experts, top_k, threads):
+    """Forward and backward of an eager SwiGLU mixture of experts (softmax top-k, renormalised), as ours; the output is y."""
+    router = (tensor(2, experts, dim) / dim**0.5).requires_grad_()
+    gate_up = (tensor(3, experts, 2 * hidden, dim) / dim**0.5).requires_grad_()
+    down = (tensor(4, experts, dim, hidden) / hidden**0.5).requires_grad_()
+    x = tensor(1, tokens, dim).requires_grad_()
+
+    def call():
+        p, chosen = torch.softmax(x @ router.t(), dim=-1).topk(top_k, dim=-1)
+        p = p / p.sum(dim=-1, keepdim=True)
+        y = torch.zeros_like(x)
+        for expert in range(experts):
+            token, slot = torch.where(chosen == expert)
+            gate, up = torch.nn.functional.linear(x[token], gate_up[expert]).chunk(2, dim=-1)
+            out = torch.nn.functional.linear(torch.nn.functional.silu(gate) * up, down[expert])
+            y = y.index_add(0, token, out * p[token, slot].unsqueeze(-1))
+        for parameter in (router, gate_up, down, x):
+            parameter.grad = None
+        y.sum().backward()
+        return y
+
+    return contender("PyTorch eager", call, threads)
+
+
 CASES = {
     "matmul": matmul,
     "linear": linear,
     "linear_onednn": linear_onednn,
     "quantize_dynamic": quantize_dynamic,
     "int_mm": int_mm,
+    "experts": experts,
+    "sparse_csr": sparse_csr,
+    "attention": attention,
+    "mlp_step": mlp_step,
+    "moe_step": moe_step,
 }
