@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { coldLayers } from './linear.mjs'
 import { relativeError, spread, withTarget } from './measure.mjs'
 import { Noise } from './noise.mjs'
+import { dispatch, route } from './parts/experts.mjs'
 
 test('noise is the same for the same seed, wraps around its pool, and differs between layers', () => {
   const noise = new Noise(1009)
@@ -46,4 +47,26 @@ test('the target of a row is the strictest of what is wanted of it, whichever wa
   expect(withTarget(time, { ofLimit: 0.4, ratios: { numpy: 0.5 } })).toMatchObject({ target: 100, met: true })
   expect(withTarget(time, { ratios: { numpy: 1.5, absent: 9 } })).toMatchObject({ target: 40, met: false })
   expect(withTarget(rate, undefined)).toBe(rate)
+})
+
+test('a routing gives every token different experts, and Zipf favours the first', () => {
+  const settings = { tokens: 500, experts: 16, topK: 4, seed: 0 }
+  const shareOfFirst = (routing) => routing.filter((chosen) => chosen.includes(0)).length / 500
+  const [even, zipf] = [false, true].map((law) => route({ ...settings, zipf: law }))
+  for (const chosen of [...even, ...zipf]) expect(new Set(chosen).size).toBe(4)
+  expect(shareOfFirst(even)).toBeCloseTo(4 / 16, 1)
+  expect(shareOfFirst(zipf)).toBeGreaterThan(0.6)
+})
+
+test('dispatch sorts rows by expert and keeps where each came from', () => {
+  const { offsets, tokenOf, slotOf } = dispatch(
+    [
+      [2, 0],
+      [2, 1],
+    ],
+    4,
+  )
+  expect([...offsets]).toEqual([0, 1, 2, 4, 4])
+  expect([...tokenOf]).toEqual([0, 1, 0, 1])
+  expect(slotOf).toEqual([1, 3, 0, 2])
 })
