@@ -1,15 +1,12 @@
-//! Attention against its formula in f64, its gradient against differences of that, pages against the plain form.
+//! Attention against its formula in f64, its gradient against differences of that.
 
 mod common;
 
 use std::ops::Range;
 
-use bio_kernels::attention::{
-    AttentionShape, PageShape, PagedQueries, attention, attention_backward, paged_attention, paged_write,
-};
-use bio_kernels::pool;
+use bio_kernels::attention::{AttentionShape, attention, attention_backward};
 use bio_kernels::rotary::{Rotary, rotary};
-use common::{Noise, assert_close, bits, gradient, on_every_tier, wide};
+use common::{Noise, assert_close, gradient, on_every_tier, wide};
 use proptest::prelude::*;
 
 /// softmax(q·kᵀ·scale)·v per head, and the logarithms of its sums.
@@ -98,65 +95,6 @@ proptest! {
         });
     }
 
-    /// One sequence in shuffled pages, in chunks, among another sequence's queries: the plain form's result, and one set of bits.
-    #[test]
-    fn pages_hold_what_the_plain_form_reads(
-        seed: u64, mut s in shapes(1..70), block_tokens in 1usize..20, cut: prop::sample::Index, threads in 1usize..4,
-    ) {
-        s = AttentionShape { batch: 1, causal: true, ..s };
-        let mut noise = Noise(seed);
-        let (width, key_width) = (s.heads * s.head_dim, s.kv_heads * s.head_dim);
-        let q = noise.floats(s.length * width, 2.0);
-        let (k, v) = (noise.floats(s.length * key_width, 2.0), noise.floats(s.length * key_width, 1.0));
-        let (truth, _) = truth(&wide(&q), &wide(&k), &wide(&v), s);
-        let pages = PageShape { kv_heads: s.kv_heads, head_dim: s.head_dim, block_tokens };
-        let max_blocks = s.length.div_ceil(block_tokens);
-        let blocks = 2 * max_blocks + 1;
-        let mut table: Vec<i32> = (0..blocks as i32).collect();
-        for i in (1..blocks).rev() {
-            table.swap(i, (noise.next() * (i + 1) as f64) as usize);
-        }
-        let (ours, theirs) = (table[..max_blocks].to_vec(), table[max_blocks..2 * max_blocks].to_vec());
-        let slots: Vec<i32> = (0..s.length)
-            .map(|t| ours[t / block_tokens] * block_tokens as i32 + (t % block_tokens) as i32)
-            .collect();
-        let size = blocks * block_tokens * key_width;
-        let (mut keys, mut values) = (noise.floats(size, 1.0), noise.floats(size, 1.0));
-        paged_write(&mut keys, &k, &slots, pages).unwrap();
-        paged_write(&mut values, &v, &slots, pages).unwrap();
-        let tables = [ours, theirs].concat();
-        let run = |first: usize, end: usize, guests: usize| -> Vec<f32> {
-            let tokens = end - first + guests;
-            let sequences: Vec<i32> = (0..tokens).map(|t| i32::from(t >= end - first)).collect();
-            let positions: Vec<i32> = (0..tokens)
-                .map(|t| if t < end - first { first + t } else { t % s.length } as i32)
-                .collect();
-            let guest = vec![0.5; guests * width];
-            let queries = PagedQueries {
-                heads: s.heads,
-                sequences: &sequences,
-                positions: &positions,
-                block_tables: &tables,
-                max_blocks,
-                scale: s.scale,
-            };
-            let mut out = vec![f32::NAN; tokens * width];
-            let q = [&q[first * width..end * width], &guest].concat();
-            paged_attention(&mut out, &q, &keys, &values, queries, pages).unwrap();
-            out.truncate((end - first) * width);
-            out
-        };
-        on_every_tier(|tier| {
-            pool::set_threads(1);
-            let whole = run(0, s.length, 0);
-            assert_close(tier, &whole, &truth, s.length + s.head_dim, 2e-6);
-            pool::set_threads(threads);
-            let at = cut.index(s.length);
-            let parts = [run(0, at, 3), run(at, s.length, 1)].concat();
-            assert_eq!(bits(&parts), bits(&whole), "{tier}");
-        });
-    }
-
     #[test]
     fn rotary_turns_pairs_and_back(seed: u64, tokens in 0usize..20, heads in 1usize..4, half in 1usize..20, far in 1usize..100_000) {
         let mut noise = Noise(seed);
@@ -183,34 +121,7 @@ proptest! {
 }
 
 #[test]
-fn pages_that_are_not_there_are_refused_and_nothing_is_written() {
-    let pages = PageShape { kv_heads: 1, head_dim: 2, block_tokens: 2 };
-    let (mut memory, mut out) = ([7.0; 8], [7.0; 2]);
-    for slot in [4, -1] {
-        assert_eq!(paged_write(&mut memory, &[1.0; 2], &[slot], pages).unwrap_err().code, "ERR_BIO_INDEX");
-    }
-    assert!(paged_write(&mut memory, &[1.0; 3], &[0], pages).is_err());
-    assert_eq!(memory, [7.0; 8]);
-    let good = PagedQueries {
-        heads: 1,
-        sequences: &[0],
-        positions: &[1],
-        block_tables: &[1],
-        max_blocks: 1,
-        scale: 1.0,
-    };
-    for bad in [
-        PagedQueries { sequences: &[1], ..good },
-        PagedQueries { positions: &[2], ..good },
-        PagedQueries { positions: &[-1], ..good },
-        PagedQueries { block_tables: &[2], ..good },
-        PagedQueries { block_tables: &[-1], ..good },
-        PagedQueries { heads: 0, ..good },
-        PagedQueries { max_blocks: 0, ..good },
-    ] {
-        assert!(paged_attention(&mut out, &[1.0; 2], &memory, &memory, bad, pages).is_err(), "{bad:?}");
-    }
-    assert_eq!(out, [7.0; 2]);
+fn heads_that_key_heads_do_not_divide_are_refused() {
     let shape =
         AttentionShape { batch: 1, length: 1, heads: 3, kv_heads: 2, head_dim: 2, causal: true, scale: 1.0 };
     let error = attention(&mut [7.0; 6], &mut [7.0; 3], &[1.0; 6], &[1.0; 4], &[1.0; 4], shape).unwrap_err();
