@@ -1,8 +1,9 @@
 use bio_kernels::attention::{self, AttentionShape, PageShape, PagedQueries};
 use bio_kernels::rotary::{self, Rotary};
+use napi::bindgen_prelude::Either3;
 use napi_derive::napi;
 
-use crate::guard::{Out, Result, guard};
+use crate::guard::{Out, Result, guard, unknown};
 
 #[napi]
 pub fn rotary(
@@ -91,24 +92,33 @@ fn pages(kv_heads: u32, head_dim: u32, block_tokens: u32) -> PageShape {
     }
 }
 
+/// Pages of f32, bf16 or int8: the array's type is the number format.
+type Pages<'a> = Either3<&'a [f32], &'a [u16], &'a [i8]>;
+type PagesOut<'a> = Either3<Out<'a, f32>, Out<'a, u16>, Out<'a, i8>>;
+
 #[napi]
 pub fn paged_write(
-    pages_out: Out<'_>,
+    pages_out: PagesOut<'_>,
     rows: &[f32],
     slots: &[i32],
     kv_heads: u32,
     head_dim: u32,
     block_tokens: u32,
 ) -> Result<()> {
-    guard(|| attention::paged_write(pages_out, rows, slots, pages(kv_heads, head_dim, block_tokens)))
+    let shape = pages(kv_heads, head_dim, block_tokens);
+    guard(|| match pages_out {
+        Either3::A(out) => attention::paged_write(out, rows, slots, shape),
+        Either3::B(out) => attention::paged_write(out, rows, slots, shape),
+        Either3::C(out) => attention::paged_write(out, rows, slots, shape),
+    })
 }
 
 #[napi]
 pub fn paged_attention(
     out: Out<'_>,
     q: &[f32],
-    key_pages: &[f32],
-    value_pages: &[f32],
+    key_pages: Pages<'_>,
+    value_pages: Pages<'_>,
     sequences: &[i32],
     positions: &[i32],
     block_tables: &[i32],
@@ -127,6 +137,17 @@ pub fn paged_attention(
         max_blocks: max_blocks as usize,
         scale: scale as f32,
     };
-    let pages = pages(kv_heads, head_dim, block_tokens);
-    guard(|| attention::paged_attention(out, q, key_pages, value_pages, queries, pages))
+    let shape = pages(kv_heads, head_dim, block_tokens);
+    guard(|| match (key_pages, value_pages) {
+        (Either3::A(keys), Either3::A(values)) => {
+            attention::paged_attention(out, q, keys, values, queries, shape)
+        }
+        (Either3::B(keys), Either3::B(values)) => {
+            attention::paged_attention(out, q, keys, values, queries, shape)
+        }
+        (Either3::C(keys), Either3::C(values)) => {
+            attention::paged_attention(out, q, keys, values, queries, shape)
+        }
+        _ => Err(unknown("pagedAttention", "keys and values of one number format", "two")),
+    })
 }

@@ -21,7 +21,7 @@ use guard::{Result, guard, unknown};
 use napi_derive::napi;
 
 /// Raised with every change of what is exported; `packages/kernels/src/native/load.ts` holds the same number.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 
 #[napi]
 pub fn version() -> u32 {

@@ -231,18 +231,21 @@ export interface Kernels {
     options: AttentionOptions,
   ): void
   /**
-   * Copies rows [tokens, kvHeads, headDim] into pages [blocks, kvHeads, blockTokens, headDim]; slot = block·blockTokens + offset.
+   * Stores rows [tokens, kvHeads, headDim] in pages [blocks, kvHeads, blockTokens, headDim]; slot = block·blockTokens + offset. bf16 and int8
+   * round half to even; a row with NaN or infinity gets scale NaN in int8, so that the loss shows.
    */
-  pagedWrite(pages: Float32Array, rows: Float32Array, slots: Int32Array, options: PageShape): void
+  pagedWrite(pages: KvPages, rows: Float32Array, slots: Int32Array, options: PageShape): void
   /**
    * Causal attention of a ragged batch over paged keys and values: token t of sequence s = sequences[t] at position p = positions[t]
    * attends to positions 0…p of s, position j lying in block blockTables[s·maxBlocks + ⌊j/blockTokens⌋]. q, out [tokens, heads, headDim].
+   * Keys and values are of one format. Spans of 256 positions have a maximum of their own and are merged in order: Dao et al. 2022, with spans of
+   * fixed length, so that a long context keeps every thread busy and has the same bits on one.
    */
   pagedAttention(
     out: Float32Array,
     q: Float32Array,
-    keyPages: Float32Array,
-    valuePages: Float32Array,
+    keyPages: KvPages,
+    valuePages: KvPages,
     options: PagedAttentionOptions,
   ): void
 
@@ -366,6 +369,11 @@ export interface PageShape {
   readonly headDim: number
   readonly blockTokens: number
 }
+/**
+ * Keys or values in blocks; the array's type is their number format: f32, bf16, or int8. In int8 each head of a block is [blockTokens, headDim]
+ * and behind it its tokens' scales [blockTokens], f32 of four bytes each, little-endian: headDim + 4 bytes per token and head.
+ */
+export type KvPages = Float32Array | Uint16Array | Int8Array
 export interface PagedAttentionOptions extends PageShape {
   readonly heads: number
   /** [tokens] row of `blockTables` that each query token belongs to. */

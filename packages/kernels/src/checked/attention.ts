@@ -8,7 +8,8 @@ import {
   checkOneOf,
   checkSize,
 } from '../checks.js'
-import type { AttentionOptions, Kernels, PageShape } from '../interface.js'
+import { headValues } from '../reference/paged-attention.js'
+import type { AttentionOptions, Kernels, KvPages, PageShape } from '../interface.js'
 
 type AttentionKernels = Pick<
   Kernels,
@@ -36,17 +37,22 @@ function checkHeads(operation: string, heads: number, kvHeads: number): void {
   checkOneOf(operation, 'heads % kvHeads', heads % kvHeads, [0])
 }
 
+const pageTypes = [Float32Array, Uint16Array, Int8Array] as const
+
 /** Checks pages and returns how many slots they have. */
 function checkPages(
   operation: string,
   name: string,
-  pages: Float32Array,
-  { kvHeads, headDim, blockTokens }: PageShape,
+  pages: KvPages,
+  shape: PageShape,
 ): number {
+  const { kvHeads, headDim, blockTokens } = shape
   for (const [key, size] of Object.entries({ kvHeads, headDim, blockTokens }))
     checkSize(operation, key, size, 1)
-  const blocks = Math.floor(pages.length / (kvHeads * headDim * blockTokens))
-  checkArray(operation, name, pages, blocks * kvHeads * headDim * blockTokens)
+  const type = pageTypes.find((candidate) => pages instanceof candidate) ?? Float32Array
+  const blockValues = kvHeads * headValues(pages, shape)
+  const blocks = Math.floor(pages.length / blockValues)
+  checkArray(operation, name, pages, blocks * blockValues, type)
   return blocks * blockTokens
 }
 
@@ -102,7 +108,7 @@ export function checkedAttention(backend: Backend): AttentionKernels {
         options
       checkHeads(operation, heads, kvHeads)
       const slotCount = checkPages(operation, 'keyPages', keyPages, options)
-      checkArray(operation, 'valuePages', valuePages, keyPages.length)
+      checkArray(operation, 'valuePages', valuePages, keyPages.length, keyPages.constructor as typeof Float32Array)
       if (scale !== undefined) checkNumber(operation, 'scale', scale)
       const tokens = positions.length
       checkArray(operation, 'positions', positions, tokens, Int32Array)

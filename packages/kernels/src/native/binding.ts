@@ -1,5 +1,5 @@
 import type { NvmlDevice } from '../counters/open-nvml.js'
-import type { Activation, BlockType, Isa, PackedDtype, SparseFormat } from '../interface.js'
+import type { Activation, BlockType, Isa, KvPages, PackedDtype, SparseFormat } from '../interface.js'
 
 /** Weights on the Rust side. */
 export interface NativePackedMatrix {
@@ -73,8 +73,8 @@ export interface Binding {
   rotary(out: F32, x: F32 | undefined, positions: I32, heads: number, headDim: number, theta: number, inverse: boolean): void
   attention(out: F32, logSumExp: F32, q: F32, k: F32, v: F32, batch: number, length: number, heads: number, kvHeads: number, headDim: number, causal: boolean, scale: number): void
   attentionBackward(dq: F32, dk: F32, dv: F32, dOut: F32, q: F32, k: F32, v: F32, out: F32, logSumExp: F32, batch: number, length: number, heads: number, kvHeads: number, headDim: number, causal: boolean, scale: number): void
-  pagedWrite(pages: F32, rows: F32, slots: I32, kvHeads: number, headDim: number, blockTokens: number): void
-  pagedAttention(out: F32, q: F32, keyPages: F32, valuePages: F32, sequences: I32, positions: I32, blockTables: I32, maxBlocks: number, heads: number, kvHeads: number, headDim: number, blockTokens: number, scale: number): void
+  pagedWrite(pages: KvPages, rows: F32, slots: I32, kvHeads: number, headDim: number, blockTokens: number): void
+  pagedAttention(out: F32, q: F32, keyPages: KvPages, valuePages: KvPages, sequences: I32, positions: I32, blockTables: I32, maxBlocks: number, heads: number, kvHeads: number, headDim: number, blockTokens: number, scale: number): void
   adamW(parameter: F32, gradient: F32, firstMoment: F32, secondMoment: F32, learningRate: number, beta1: number, beta2: number, epsilon: number, weightDecay: number, step: number): void
   sgd(parameter: F32, gradient: F32, velocity: F32 | undefined, learningRate: number, momentum: number, weightDecay: number, nesterov: boolean): void
   quantizeInt8(values: Int8Array, scales: F32, x: F32, rows: number, columns: number): void

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Kernels } from '../interface.js'
+import { pageFormats } from '../testing/attention-cases.js'
 import { binding, native, tiers } from '../testing/native-tiers.js'
 import { Source } from '../testing/source.js'
 import { createTypeScriptKernels } from '../typescript.js'
@@ -178,9 +179,9 @@ describe.skipIf(native === undefined).each(tiers)('on %s', (isa) => {
     },
   )
 
-  test('pagedAttention: a token has the same bits in any batch, any chunking and any order of pages', () => {
+  test.each(pageFormats)('pagedAttention $name: a token has the same bits in any batch, chunking, order of pages and threads', ({ pages }) => {
     fc.assert(
-      fc.property(fc.nat(), fc.integer({ min: 1, max: 90 }), fc.nat(4), fc.nat(3), (seed, length, a, b) => {
+      fc.property(fc.nat(), fc.integer({ min: 1, max: 600 }), fc.nat(4), fc.nat(3), (seed, length, a, b) => {
         binding!.limitIsaForTest(isa)
         const source = new Source(seed)
         const [kvHeads, blockTokens, headDim] = [1 + (a % 2), 1 + b * 5, 4 + 4 * a]
@@ -196,8 +197,7 @@ describe.skipIf(native === undefined).each(tiers)('on %s', (isa) => {
         ]
         /** Writes the sequence into the blocks of a table, then attends for tokens [first, end) as one batch. */
         const attend = (table: Int32Array, first: number, end: number): Float32Array => {
-          const size = blocks * blockTokens * width
-          const [keyPages, valuePages] = [new Float32Array(size).fill(NaN), new Float32Array(size).fill(NaN)]
+          const [keyPages, valuePages] = [pages(blocks, shape), pages(blocks, shape)]
           const slots = Int32Array.from(
             { length },
             (_, i) => table[Math.floor(i / blockTokens)]! * blockTokens + (i % blockTokens),
@@ -226,6 +226,7 @@ describe.skipIf(native === undefined).each(tiers)('on %s', (isa) => {
         const whole = attend(inOrder, 0, length)
         const first = seed % length
         const end = first + 1 + (a % (length - first))
+        native!.setThreads(1 + (seed % threads))
         expect(bits(attend(shuffled, first, end))).toEqual(
           bits(whole.subarray(first * heads * headDim, end * heads * headDim)),
         )

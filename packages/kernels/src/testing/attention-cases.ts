@@ -1,3 +1,4 @@
+import type { KvPages, PageShape } from '../interface.js'
 import type { Case } from './cases.js'
 
 /** Heads, key heads and an even dimension from any sizes. */
@@ -5,6 +6,16 @@ function heads({ n, k }: { n: number; k: number }): { heads: number; kvHeads: nu
   const kvHeads = 1 + (n % 3)
   return { heads: kvHeads * (1 + (n % 2)), kvHeads, headDim: 2 * (1 + (k % 24)) }
 }
+
+/** Pages of each number format. */
+export const pageFormats: readonly {
+  readonly name: 'f32' | 'bf16' | 'int8'
+  readonly pages: (blocks: number, shape: PageShape) => KvPages
+}[] = [
+  { name: 'f32', pages: (blocks, s) => new Float32Array(blocks * s.kvHeads * s.blockTokens * s.headDim) },
+  { name: 'bf16', pages: (blocks, s) => new Uint16Array(blocks * s.kvHeads * s.blockTokens * s.headDim) },
+  { name: 'int8', pages: (blocks, s) => new Int8Array(blocks * s.kvHeads * s.blockTokens * (s.headDim + 4)) },
+]
 
 /** Rotary positions, attention for training, attention over pages. */
 export const attentionCases: readonly Case[] = [
@@ -42,21 +53,20 @@ export const attentionCases: readonly Case[] = [
       return [out, total, dq, dk, dv]
     },
   })),
-  {
-    name: 'pagedWrite and pagedAttention',
+  ...pageFormats.map(({ name, pages }): Case => ({
+    name: `pagedWrite and pagedAttention, ${name}`,
     slack: 2e-6,
     run(kernels, source, sizes) {
       const shape = { ...heads(sizes), blockTokens: 1 + (sizes.n % 7) }
-      const [blocks, maxBlocks, tables] = [9, 1 + (sizes.k % 5), 3]
-      const pages = (): Float32Array =>
-        source.floats(blocks * shape.kvHeads * shape.blockTokens * shape.headDim)
-      const [keyPages, valuePages] = [pages(), pages()]
+      // Every other case reaches into a second span of 256 positions.
+      const maxBlocks = 1 + (sizes.k % 5) + (sizes.k % 2) * Math.ceil(260 / shape.blockTokens)
+      const [blocks, tables] = [maxBlocks + 3, 3]
+      const width = shape.kvHeads * shape.headDim
+      const [keyPages, valuePages] = [pages(blocks, shape), pages(blocks, shape)]
       // Distinct slots: two rows of one slot would leave the order to decide.
-      const slots = Int32Array.from(
-        { length: Math.min(sizes.m, blocks * shape.blockTokens) },
-        (_, i) => i,
-      ).toReversed()
-      kernels.pagedWrite(keyPages, source.floats(slots.length * shape.kvHeads * shape.headDim), slots, shape)
+      const slots = Int32Array.from({ length: blocks * shape.blockTokens }, (_, i) => i).toReversed()
+      kernels.pagedWrite(keyPages, source.floats(slots.length * width), slots, shape)
+      kernels.pagedWrite(valuePages, source.floats(slots.length * width), slots, shape)
       const q = source.floats(sizes.m * shape.heads * shape.headDim)
       const out = source.floats(q.length)
       kernels.pagedAttention(out, q, keyPages, valuePages, {
@@ -68,5 +78,5 @@ export const attentionCases: readonly Case[] = [
       })
       return [keyPages, out]
     },
-  },
+  })),
 ]
