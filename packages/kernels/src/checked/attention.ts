@@ -40,12 +40,7 @@ function checkHeads(operation: string, heads: number, kvHeads: number): void {
 const pageTypes = [Float32Array, Uint16Array, Int8Array] as const
 
 /** Checks pages and returns how many slots they have. */
-function checkPages(
-  operation: string,
-  name: string,
-  pages: KvPages,
-  shape: PageShape,
-): number {
+function checkPages(operation: string, name: string, pages: KvPages, shape: PageShape): number {
   const { kvHeads, headDim, blockTokens } = shape
   for (const [key, size] of Object.entries({ kvHeads, headDim, blockTokens }))
     checkSize(operation, key, size, 1)
@@ -108,7 +103,13 @@ export function checkedAttention(backend: Backend): AttentionKernels {
         options
       checkHeads(operation, heads, kvHeads)
       const slotCount = checkPages(operation, 'keyPages', keyPages, options)
-      checkArray(operation, 'valuePages', valuePages, keyPages.length, keyPages.constructor as typeof Float32Array)
+      checkArray(
+        operation,
+        'valuePages',
+        valuePages,
+        keyPages.length,
+        keyPages.constructor as typeof Float32Array,
+      )
       if (scale !== undefined) checkNumber(operation, 'scale', scale)
       const tokens = positions.length
       checkArray(operation, 'positions', positions, tokens, Int32Array)

@@ -13,7 +13,12 @@ export function headValues(pages: KvPages, { headDim, blockTokens }: PageShape):
 }
 
 /** Where a slot's row and, in int8, its scale start in pages [blocks, kvHeads, blockTokens, headDim]. */
-function pageAt(pages: KvPages, slot: number, head: number, shape: PageShape): { row: number; scale: number } {
+function pageAt(
+  pages: KvPages,
+  slot: number,
+  head: number,
+  shape: PageShape,
+): { row: number; scale: number } {
   const { kvHeads, headDim, blockTokens } = shape
   const offset = slot % blockTokens
   const start = (((slot - offset) / blockTokens) * kvHeads + head) * headValues(pages, shape)
@@ -47,7 +52,11 @@ export function pagedAttention(
 ): void {
   const { heads, kvHeads, headDim, blockTokens, sequences, positions, blockTables, maxBlocks } = options
   const scale = options.scale ?? 1 / Math.sqrt(headDim)
-  const [mixed, ofSpan, row] = [new Float64Array(headDim), new Float64Array(headDim), new Float64Array(headDim)]
+  const [mixed, ofSpan, row] = [
+    new Float64Array(headDim),
+    new Float64Array(headDim),
+    new Float64Array(headDim),
+  ]
   const scores = new Float64Array(SPAN)
   for (let t = 0; t < positions.length; t++) {
     const table = sequences[t]! * maxBlocks
