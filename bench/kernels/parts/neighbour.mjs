@@ -4,6 +4,8 @@ import { linearCase } from '../linear.mjs'
 
 /** One core of two shared with a neighbour leaves 1.5 of 2. */
 const fairShare = 2 / 1.5
+/** Ends with the bench, also where that is killed. */
+const busy = 'const parent = process.ppid; while (process.ppid === parent);'
 
 export async function neighbourPart(bench) {
   if (bench.kernels.threads < 2) {
@@ -27,7 +29,7 @@ export async function neighbourPart(bench) {
         tolerance: 1e-5,
       })
     const alone = await product('f32, two threads, alone')
-    const neighbour = spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' })
+    const neighbour = spawn(process.execPath, ['-e', busy], { stdio: 'ignore' })
     try {
       const beside = await product('f32, two threads, beside a busy process')
       const slowdown = (pick) => pick(beside) / pick(alone)
