@@ -26,6 +26,24 @@ impl<'a, T> Disjoint<'a, T> {
         // SAFETY: inside the slice by the assertion; alone by the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(range.start), range.end - range.start) }
     }
+
+    /// The start of a range that is inside the slice, for tasks whose parts lie between each other's, as columns of a matrix do.
+    pub fn pointer(&self, range: Range<usize>) -> *mut T {
+        assert!(range.start <= range.end && range.end <= self.length, "a part outside the slice");
+        self.start.wrapping_add(range.start)
+    }
+
+    /// Asks the cache for a value that will be needed soon.
+    pub fn prefetch(&self, index: usize) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a prefetch reads nothing and faults on no address.
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(
+                self.start.wrapping_add(index).cast(),
+            );
+        }
+        let _ = index;
+    }
 }
 
 /// Cuts `count` things, each of `work` values, into tasks worth waking a thread for, and runs `body` on each range.

@@ -119,6 +119,27 @@ proptest! {
 }
 
 #[test]
+fn sums_go_on_across_stretches_and_blocks() {
+    for (m, n, k) in [(13, 1040, 520), (200, 33, 520), (100, 17, 1030)] {
+        for (transpose_a, transpose_b) in [(false, false), (false, true), (true, false), (true, true)] {
+            let mut noise = Noise(9);
+            let (a, b) = (noise.floats(m * k, 1.0), noise.floats(k * n, 1.0));
+            let shape = MatmulShape { m, n, k, transpose_a, transpose_b, accumulate: false };
+            let truth = truth(
+                |i, p| if transpose_a { a[p * m + i] } else { a[i * k + p] },
+                |p, j| if transpose_b { b[j * k + p] } else { b[p * n + j] },
+                shape,
+            );
+            on_every_tier(|tier| {
+                let mut out = vec![f32::NAN; m * n];
+                matmul(&mut out, &a, &b, shape).unwrap();
+                assert_close(tier, &out, &truth, k, 0.0);
+            });
+        }
+    }
+}
+
+#[test]
 fn bad_shapes_are_refused_and_nothing_is_written() {
     let shape = MatmulShape { m: 2, n: 3, k: 4, transpose_a: false, transpose_b: false, accumulate: false };
     let mut out = [7.0; 6];

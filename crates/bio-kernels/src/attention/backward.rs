@@ -8,19 +8,19 @@ use crate::disjoint::Disjoint;
 use crate::error::{Result, check_len};
 use crate::isa::{self, Isa, per_isa};
 use crate::math::{dot, exp};
-use crate::matmul::{Columns, ROWS, Strided, Target, multiply_block, panels};
+use crate::matmul::{Buffer, Columns, ROWS, Strided, Target, multiply_block, panels};
 
 #[derive(Default)]
 struct Scratch {
     /// Panels of keys and values turned to [headDim, length], and of keys [length, headDim].
-    keys_turned: Vec<f32>,
-    values_turned: Vec<f32>,
-    keys: Vec<f32>,
+    keys_turned: Buffer,
+    values_turned: Buffer,
+    keys: Buffer,
     /// [queries, keys seen], and their gradients.
     weights: Vec<f32>,
     slopes: Vec<f32>,
     /// Panels of some queries, or of their gradients, [queries, headDim].
-    queries: Vec<f32>,
+    queries: Buffer,
 }
 
 thread_local! {
@@ -67,9 +67,11 @@ pub fn attention_backward(
         SCRATCH.with_borrow_mut(|scratch| {
             let Scratch { keys_turned, values_turned, keys, weights, slopes, queries } = scratch;
             let (k, v) = (&k[first..], &v[first..]);
-            let keys_turned = pack_head(keys_turned, Strided::columns_apart(k, stride), head_dim, length);
-            let values_turned = pack_head(values_turned, Strided::columns_apart(v, stride), head_dim, length);
-            let keys = pack_head(keys, Strided::rows_apart(k, stride), length, head_dim);
+            let keys_turned =
+                pack_head(isa, keys_turned, Strided::columns_apart(k, stride), head_dim, length);
+            let values_turned =
+                pack_head(isa, values_turned, Strided::columns_apart(v, stride), head_dim, length);
+            let keys = pack_head(isa, keys, Strided::rows_apart(k, stride), length, head_dim);
             let group = heads / kv_heads;
             for h in kv_head * group..(kv_head + 1) * group {
                 for t in (0..length).step_by(QUERIES) {
@@ -95,9 +97,9 @@ pub fn attention_backward(
                     let target = Target { values: &dq, first: at, stride: width };
                     let slope_rows = Strided::rows_apart(slopes, seen);
                     multiply_block(isa, target, slope_rows, keys, 0..rows, 0..panels(head_dim), seen);
-                    let packed = pack_head(queries, rows_of(&q[at..]), rows, head_dim);
+                    let packed = pack_head(isa, queries, rows_of(&q[at..]), rows, head_dim);
                     add_turned(isa, key_rows(&dk), slopes, packed, seen);
-                    let packed = pack_head(queries, rows_of(&d_out[at..]), rows, head_dim);
+                    let packed = pack_head(isa, queries, rows_of(&d_out[at..]), rows, head_dim);
                     add_turned(isa, key_rows(&dv), weights, packed, seen);
                 }
             }

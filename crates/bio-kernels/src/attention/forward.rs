@@ -6,13 +6,13 @@ use super::{AttentionShape, QUERIES, pack_head, product, weigh};
 use crate::disjoint::Disjoint;
 use crate::error::{Result, check_len};
 use crate::isa;
-use crate::matmul::{Columns, Strided, Target, multiply_block, panels};
+use crate::matmul::{Buffer, Columns, Strided, Target, multiply_block, panels};
 
 #[derive(Default)]
 struct Scratch {
     /// Panels of keys turned to [headDim, length], and of values [length, headDim].
-    keys: Vec<f32>,
-    values: Vec<f32>,
+    keys: Buffer,
+    values: Buffer,
     /// [queries, keys seen]
     weights: Vec<f32>,
 }
@@ -48,8 +48,8 @@ pub fn attention(
         let (b, kv_head) = (task / kv_heads, task % kv_heads);
         let (first, stride) = (shape.at(b, 0, kv_head, kv_heads), kv_heads * head_dim);
         SCRATCH.with_borrow_mut(|Scratch { keys, values, weights }| {
-            let keys = pack_head(keys, Strided::columns_apart(&k[first..], stride), head_dim, length);
-            let values = pack_head(values, Strided::rows_apart(&v[first..], stride), length, head_dim);
+            let keys = pack_head(isa, keys, Strided::columns_apart(&k[first..], stride), head_dim, length);
+            let values = pack_head(isa, values, Strided::rows_apart(&v[first..], stride), length, head_dim);
             let group = heads / kv_heads;
             for h in kv_head * group..(kv_head + 1) * group {
                 for t in (0..length).step_by(QUERIES) {

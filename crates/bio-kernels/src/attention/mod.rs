@@ -12,7 +12,7 @@ use crate::disjoint::Disjoint;
 use crate::error::{KernelError, Result, checked_product};
 use crate::isa::{Isa, per_isa};
 use crate::math::{exp, max_of, sum_of};
-use crate::matmul::{Columns, PANEL, Strided, Target, multiply_block, pack_panel, panels};
+use crate::matmul::{Buffer, Columns, PANEL, Strided, Target, multiply_block, pack_panel, panels};
 
 /// q and out are [batch, length, heads, headDim], k and v [batch, length, kvHeads, headDim]; query head h reads key head ⌊h·kvHeads/heads⌋.
 #[derive(Clone, Copy, Debug)]
@@ -70,11 +70,11 @@ fn check_heads(operation: &'static str, heads: usize, kv_heads: usize) -> Result
 const QUERIES: usize = 48;
 
 /// One key head of one sequence, its keys or values in panels, for a task to multiply with.
-fn pack_head<'a>(to: &'a mut Vec<f32>, from: Strided<'_>, depth: usize, n: usize) -> Columns<'a> {
+fn pack_head<'a>(isa: Isa, to: &'a mut Buffer, from: Strided<'_>, depth: usize, n: usize) -> Columns<'a> {
     let size = depth * PANEL;
-    to.resize(panels(n) * size, 0.0);
-    for panel in 0..panels(n) {
-        pack_panel(&mut to[panel * size..(panel + 1) * size], from, depth, panel, n);
+    let to = to.first(panels(n) * size);
+    for (panel, to) in to.chunks_exact_mut(size).enumerate() {
+        pack_panel(isa, to, from, 0, panel, n);
     }
     Columns { panels: to, n, depth, first: 0 }
 }

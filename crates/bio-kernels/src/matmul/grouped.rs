@@ -2,12 +2,10 @@
 
 use std::ops::Range;
 
-use super::{
-    Blocks, Columns, MatmulShape, PANEL, PANELS, Strided, Target, matmul, multiply_block, pack, panels,
-};
+use super::{Cut, Strided, Target, multiply};
 use crate::disjoint::Disjoint;
 use crate::error::{KernelError, Result, check_len, checked_product};
-use crate::isa;
+use crate::isa::{self, Isa};
 
 /// Row ranges of the experts: `offsets` must start at 0, never decrease, and end at `rows`.
 pub(crate) fn check_offsets(operation: &'static str, offsets: &[i32], rows: usize) -> Result<()> {
@@ -49,47 +47,54 @@ pub fn grouped_matmul(
         checked_product("grouped_matmul", &[experts, n, k])?,
     )?;
     let isa = isa::current();
-    let size = panels(n) * k * PANEL;
-    out.fill(0.0);
-    PANELS.with_borrow_mut(|packed| {
-        packed.resize(experts * size, 0.0);
-        pack_experts(packed, weights, offsets, n, k, transpose_weights);
-        // One region for all experts: the tasks of expert e are tasks[e]…tasks[e + 1], so that a busy one uses every thread.
-        let blocks: Vec<Blocks> =
-            (0..experts).map(|expert| Blocks::new(rows_of(offsets, expert).len(), n, k)).collect();
-        let mut ends = Vec::with_capacity(experts);
-        let mut total = 0;
-        for blocks in &blocks {
-            total += blocks.tasks();
-            ends.push(total);
-        }
-        let out = Disjoint::new(out);
-        let out = Target { values: &out, first: 0, stride: n };
-        crate::pool::run(total, &|task| {
-            let expert = ends.partition_point(|&end| end <= task);
-            let first = if expert == 0 { 0 } else { ends[expert - 1] };
-            let (block, columns) = blocks[expert].of(task - first);
-            let start = offsets[expert] as usize;
-            let a = Strided::new(x, rows, k, false);
-            let b = Columns { panels: &packed[expert * size..][..size], n, depth: k, first: 0 };
-            multiply_block(isa, out, a, b, start + block.start..start + block.end, columns, k);
-        });
-    });
+    if k == 0 {
+        out.fill(0.0);
+    }
+    let experts: Vec<Product<'_>> = (0..experts)
+        .map(|expert| {
+            let rows = rows_of(offsets, expert);
+            let weights = &weights[expert * n * k..(expert + 1) * n * k];
+            Product {
+                a: Strided::new(&x[rows.start * k..rows.end * k], rows.len(), k, false),
+                b: Strided::new(weights, k, n, transpose_weights),
+                cut: Cut::new(rows.len(), n, k),
+                first: rows.start * n,
+                n,
+                k,
+            }
+        })
+        .collect();
+    multiply_all(isa, out, &experts, false);
     Ok(())
 }
 
-/// Panels of the experts that have rows; the others keep what was there.
-fn pack_experts(packed: &mut [f32], weights: &[f32], offsets: &[i32], n: usize, k: usize, transposed: bool) {
-    let count = panels(n);
-    let size = k * PANEL;
-    let packed = Disjoint::new(packed);
-    crate::pool::run((offsets.len() - 1) * count, &|task| {
-        let (expert, panel) = (task / count, task % count);
-        if !rows_of(offsets, expert).is_empty() {
-            let b = Strided::new(&weights[expert * n * k..][..n * k], k, n, transposed);
-            // SAFETY: each panel is its own task.
-            pack::pack_panel(unsafe { packed.part(task * size..(task + 1) * size) }, b, k, panel, n);
-        }
+/// One expert's product: op(a)·op(b) at `first` of the output.
+struct Product<'a> {
+    a: Strided<'a>,
+    b: Strided<'a>,
+    cut: Cut,
+    first: usize,
+    n: usize,
+    k: usize,
+}
+
+/// All products in one region, so that a busy expert uses every thread.
+fn multiply_all(isa: Isa, out: &mut [f32], products: &[Product<'_>], accumulate: bool) {
+    // The tasks of product e end before ends[e].
+    let ends: Vec<usize> = products
+        .iter()
+        .scan(0, |total, product| {
+            *total += product.cut.tasks();
+            Some(*total)
+        })
+        .collect();
+    let out = Disjoint::new(out);
+    crate::pool::run(ends.last().copied().unwrap_or(0), &|task| {
+        let at = ends.partition_point(|&end| end <= task);
+        let Product { a, b, cut, first, n, k } = &products[at];
+        let (rows, columns) = cut.of(task - if at == 0 { 0 } else { ends[at - 1] });
+        let out = Target { values: &out, first: *first, stride: *n };
+        multiply(isa, out, *a, *b, *n, rows, columns, *k, accumulate);
     });
 }
 
@@ -124,18 +129,19 @@ pub fn grouped_weight_gradient(
         out.len(),
         checked_product("grouped_weight_gradient", &[experts, size])?,
     )?;
-    for (expert, out) in out.chunks_exact_mut(size.max(1)).enumerate() {
-        let range = rows_of(offsets, expert);
-        let (dy, x) = (&dy[range.start * n..range.end * n], &x[range.start * k..range.end * k]);
-        let shape = MatmulShape {
-            m: n,
-            n: k,
-            k: range.len(),
-            transpose_a: true,
-            transpose_b: false,
-            accumulate: true,
-        };
-        matmul(out, dy, x, shape)?;
-    }
+    let products: Vec<Product<'_>> = (0..experts)
+        .map(|expert| {
+            let rows = rows_of(offsets, expert);
+            Product {
+                a: Strided::new(&dy[rows.start * n..rows.end * n], n, rows.len(), true),
+                b: Strided::new(&x[rows.start * k..rows.end * k], rows.len(), k, false),
+                cut: Cut::new(n, k, rows.len()),
+                first: expert * size,
+                n: k,
+                k: rows.len(),
+            }
+        })
+        .collect();
+    multiply_all(isa::current(), out, &products, true);
     Ok(())
 }

@@ -1,16 +1,17 @@
 //! Matrix products in f32.
 //!
 //! ```text
-//! pack B once:   panels of 32 columns, each [k, 32]
-//! for each block of ROWS rows of A ............ one task; its A block and one B panel share the L2
-//!   for each stretch of DEPTH of k ............ A's stretch is packed as [DEPTH, tile rows]
-//!     for each panel of B
-//!       for each tile of up to 12 rows ........ 12×32 sums stay in registers (24 of AVX-512's 32)
-//!         for p in stretch: sums += a[p] ⊗ b[p]
+//! for each task: some rows and some columns of out
+//!   for each 1024 columns ..................... WIDTH panels
+//!     for each 512 of k ....................... DEPTH: their B, 2 MB, is packed in panels [512, 16] of 32 kB for the L2 and L3
+//!       for each 96 rows ...................... ROWS: their A, 192 kB, stays in the L2; packed only if its columns are contiguous
+//!         for each panel (two for AVX-512)
+//!           for each tile of up to 6 rows (12)
+//!             for p in 512: sums += a[p] ⊗ b[p] .... 6×16 sums (12×32) in registers
 //! ```
 //!
-//! Every element is one chain of (fused) multiply-adds over k from 0 on; between stretches it rests in `out`. So its bits do not depend on
-//! the rows beside it, the tile it fell into, or the thread.
+//! Every element is one chain of (fused) multiply-adds over k from 0 on; between stretches of k it rests in `out`. So its bits do not depend
+//! on the rows beside it, the tile it fell into, or the thread.
 
 mod grouped;
 mod pack;
@@ -19,17 +20,21 @@ mod tile;
 pub(crate) use grouped::{check_offsets, rows_of};
 pub use grouped::{grouped_matmul, grouped_weight_gradient};
 
-use std::cell::RefCell;
+use std::ops::Range;
 
 use crate::disjoint::Disjoint;
 use crate::error::{Result, check_len, checked_product};
 use crate::isa::{self, Isa};
-pub(crate) use pack::{PANEL, Strided, pack_panel, pack_panels, panels};
+use pack::{BUFFERS, pack_rows};
+pub(crate) use pack::{Buffer, PANEL, Strided, pack_panel, panels};
+use tile::{Place, Steps};
 
-/// Rows of A per task: 96·384 values are 147 kB.
+/// Rows of A that are packed together.
 pub(crate) const ROWS: usize = 96;
-/// k per stretch: a panel's stretch is 48 kB.
-const DEPTH: usize = 384;
+/// k per stretch.
+const DEPTH: usize = 512;
+/// Panels of B that are packed together.
+const WIDTH: usize = 64;
 
 /// out [m, n] (+)= op(a) [m, k] · op(b) [k, n].
 #[derive(Clone, Copy, Debug)]
@@ -45,22 +50,23 @@ pub struct MatmulShape {
     pub accumulate: bool,
 }
 
-thread_local! {
-    static PANELS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
-    static BLOCK: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
-}
-
 pub fn matmul(out: &mut [f32], a: &[f32], b: &[f32], shape: MatmulShape) -> Result<()> {
     let MatmulShape { m, n, k, transpose_a, transpose_b, accumulate } = shape;
     check_len("matmul", "out", out.len(), checked_product("matmul", &[m, n])?)?;
     check_len("matmul", "a", a.len(), checked_product("matmul", &[m, k])?)?;
     check_len("matmul", "b", b.len(), checked_product("matmul", &[k, n])?)?;
+    if k == 0 && !accumulate {
+        out.fill(0.0);
+    }
     let a = Strided::new(a, m, k, transpose_a);
     let b = Strided::new(b, k, n, transpose_b);
-    PANELS.with_borrow_mut(|packed| {
-        packed.resize(panels(n) * k * PANEL, 0.0);
-        pack_panels(packed, b, k, n);
-        multiply(isa::current(), out, a, Columns { panels: packed, n, depth: k, first: 0 }, m, k, accumulate);
+    let isa = isa::current();
+    let cut = Cut::new(m, n, k);
+    let out = Disjoint::new(out);
+    let out = Target { values: &out, first: 0, stride: n };
+    crate::pool::run(cut.tasks(), &|task| {
+        let (rows, columns) = cut.of(task);
+        multiply(isa, out, a, b, n, rows, columns, k, accumulate);
     });
     Ok(())
 }
@@ -84,47 +90,24 @@ pub(crate) struct Target<'a> {
     pub stride: usize,
 }
 
-/// The product itself, B packed already.
-pub(crate) fn multiply(
-    isa: Isa,
-    out: &mut [f32],
-    a: Strided<'_>,
-    b: Columns<'_>,
+/// How rows and panels are cut into tasks.
+pub(crate) struct Cut {
     m: usize,
-    k: usize,
-    accumulate: bool,
-) {
-    if !accumulate {
-        out.fill(0.0);
-    }
-    let blocks = Blocks::new(m, b.n, k);
-    let out = Disjoint::new(out);
-    let out = Target { values: &out, first: 0, stride: b.n };
-    crate::pool::run(blocks.tasks(), &|task| {
-        let (rows, columns) = blocks.of(task);
-        multiply_block(isa, out, a, b, rows, columns, k);
-    });
-}
-
-/// How rows and panels are cut into tasks: rows first, panels too where the rows are few.
-pub(crate) struct Blocks {
-    rows: usize,
     row_cuts: usize,
-    m: usize,
     panels: usize,
     panel_cuts: usize,
 }
 
-impl Blocks {
+impl Cut {
     pub fn new(m: usize, n: usize, k: usize) -> Self {
         // Below about 20 µs of work another thread costs more than it brings.
         const WORTH_A_TASK: usize = 1 << 20;
-        let wanted = (m * n * k / WORTH_A_TASK).clamp(1, 4 * crate::pool::threads());
-        let rows = m.div_ceil(wanted).next_multiple_of(tile::ROWS).min(ROWS);
-        let row_cuts = m.div_ceil(rows.max(1));
+        let threads = crate::pool::threads();
+        let wanted = if threads == 1 { 1 } else { (m * n * k / WORTH_A_TASK).clamp(1, 4 * threads) };
         let panels = panels(n);
-        let panel_cuts = wanted.div_ceil(row_cuts.max(1)).clamp(1, panels.max(1));
-        Self { rows, row_cuts, m, panels, panel_cuts }
+        let panel_cuts = wanted.min(panels.div_ceil(4)).max(1);
+        let row_cuts = wanted.div_ceil(panel_cuts).min(m.div_ceil(24)).max(1);
+        Self { m, row_cuts, panels, panel_cuts }
     }
 
     pub fn tasks(&self) -> usize {
@@ -132,43 +115,114 @@ impl Blocks {
     }
 
     /// The rows and the panels of a task.
-    pub fn of(&self, task: usize) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
-        let (row_block, panel_block) = (task / self.panel_cuts, task % self.panel_cuts);
-        let size = self.panels.div_ceil(self.panel_cuts);
-        let rows = row_block * self.rows..((row_block + 1) * self.rows).min(self.m);
-        (rows, (panel_block * size).min(self.panels)..((panel_block + 1) * size).min(self.panels))
+    pub fn of(&self, task: usize) -> (Range<usize>, Range<usize>) {
+        let (row, panel) = (task / self.panel_cuts, task % self.panel_cuts);
+        (part(0..self.m, row, self.row_cuts), part(0..self.panels, panel, self.panel_cuts))
     }
 }
 
-/// Adds the product of some rows, 96 at most, and some panels to `out`.
+/// The `index`th of `count` parts of a range, equal within one.
+fn part(range: Range<usize>, index: usize, count: usize) -> Range<usize> {
+    range.start + range.len() * index / count..range.start + range.len() * (index + 1) / count
+}
+
+/// The fewest parts of a range that have at most `size` values, equal within one.
+fn parts(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>> + Clone {
+    let count = range.len().div_ceil(size);
+    (0..count).map(move |index| part(range.clone(), index, count))
+}
+
+/// A task of `matmul`: packs its part of B stretch by stretch.
+fn multiply(
+    isa: Isa,
+    out: Target<'_>,
+    a: Strided<'_>,
+    b: Strided<'_>,
+    n: usize,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    k: usize,
+    accumulate: bool,
+) {
+    BUFFERS.with_borrow_mut(|(panels_of_b, tiles_of_a)| {
+        for columns in parts(columns, WIDTH) {
+            for from in (0..k).step_by(DEPTH) {
+                let depth = DEPTH.min(k - from);
+                let packed = panels_of_b.first(columns.len() * depth * PANEL);
+                for (panel, packed) in columns.clone().zip(packed.chunks_exact_mut(depth * PANEL)) {
+                    pack_panel(isa, packed, b, from, panel, n);
+                }
+                let b = Columns { panels: packed, n, depth, first: columns.start };
+                let fresh = from == 0 && !accumulate;
+                stretch(isa, out, a, b, tiles_of_a, rows.clone(), columns.clone(), from, 0, depth, fresh);
+            }
+        }
+    });
+}
+
+/// Adds the product of some rows and some panels to `out`.
 pub(crate) fn multiply_block(
     isa: Isa,
     out: Target<'_>,
     a: Strided<'_>,
     b: Columns<'_>,
-    rows: std::ops::Range<usize>,
-    columns: std::ops::Range<usize>,
+    rows: Range<usize>,
+    columns: Range<usize>,
     k: usize,
 ) {
-    BLOCK.with_borrow_mut(|block| {
-        block.resize(ROWS * DEPTH, 0.0);
-        let mut from = 0;
-        while from < k {
+    BUFFERS.with_borrow_mut(|(_, tiles_of_a)| {
+        for from in (0..k).step_by(DEPTH) {
             let depth = DEPTH.min(k - from);
-            pack::pack_rows(block, a, rows.clone(), from, depth);
-            for panel in columns.clone() {
-                let panel_rows = &b.panels[((panel - b.first) * b.depth + from) * PANEL..][..depth * PANEL];
-                let width = PANEL.min(b.n - panel * PANEL);
-                let mut row = rows.start;
-                while row < rows.end {
-                    let height = tile::ROWS.min(rows.end - row);
-                    let a = &block[(row - rows.start) * depth..][..height * depth];
-                    let at = out.first + row * out.stride + panel * PANEL;
-                    tile::tile(isa, out.values, at, out.stride, a, panel_rows, height, width, depth);
-                    row += height;
-                }
-            }
-            from += depth;
+            stretch(isa, out, a, b, tiles_of_a, rows.clone(), columns.clone(), from, from, depth, false);
         }
     });
+}
+
+/// One stretch of k: columns `from…from + depth` of A and rows `start…start + depth` of the panels.
+fn stretch(
+    isa: Isa,
+    out: Target<'_>,
+    a: Strided<'_>,
+    b: Columns<'_>,
+    tiles_of_a: &mut Buffer,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    from: usize,
+    start: usize,
+    depth: usize,
+    fresh: bool,
+) {
+    let (tile_rows, tile_panels) = tile::size(isa);
+    let n = b.n;
+    for rows in parts(rows, ROWS) {
+        let tiles = parts(rows.clone(), tile_rows);
+        // Contiguous rows are read where they are: six streams that are gone through from end to end.
+        let packed = if a.rows_are_contiguous() { &mut [] } else { tiles_of_a.first(rows.len() * depth) };
+        if !packed.is_empty() {
+            pack_rows(packed, a, tiles.clone(), from, depth);
+        }
+        for panel in columns.clone().step_by(tile_panels) {
+            let b = Steps {
+                panels: &b.panels[((panel - b.first) * b.depth + start) * PANEL..],
+                apart: b.depth * PANEL,
+                depth,
+            };
+            let width = ((columns.end - panel).min(tile_panels) * PANEL).min(n - panel * PANEL);
+            let place = |rows: Range<usize>| Place {
+                first: out.first + rows.start * out.stride + panel * PANEL,
+                stride: out.stride,
+                height: rows.len(),
+                width,
+            };
+            for tile in tiles.clone() {
+                let a = if packed.is_empty() {
+                    a.from(tile.start, from)
+                } else {
+                    Strided::columns_apart(&packed[(tile.start - rows.start) * depth..], tile.len())
+                };
+                tile::prefetch(out.values, place(tile.end..(tile.end + tile.len()).min(rows.end)));
+                tile::tile(isa, out.values, place(tile), a, b, fresh);
+            }
+        }
+    }
 }

@@ -1,12 +1,13 @@
 //! Operands in the order in which tiles read them.
 
+use std::cell::RefCell;
 use std::ops::Range;
 
-use super::tile;
-use crate::disjoint::Disjoint;
+use super::tile::Corner;
+use crate::isa::Isa;
 
-/// Columns of B per panel: two AVX-512 registers.
-pub(crate) const PANEL: usize = 32;
+/// Columns of B per panel: one AVX-512 register, two of AVX2.
+pub(crate) const PANEL: usize = 16;
 
 /// How many panels n columns fill.
 pub(crate) fn panels(n: usize) -> usize {
@@ -38,67 +39,172 @@ impl<'a> Strided<'a> {
         Self { values, row: 1, column: stride }
     }
 
-    #[inline(always)]
-    fn at(&self, row: usize, column: usize) -> f32 {
-        self.values[row * self.row + column * self.column]
+    pub fn transposed(self) -> Self {
+        Self { row: self.column, column: self.row, ..self }
+    }
+
+    /// The matrix without its first rows and columns.
+    pub fn from(self, row: usize, column: usize) -> Self {
+        Self { values: &self.values[row * self.row + column * self.column..], ..self }
+    }
+
+    pub fn rows_are_contiguous(self) -> bool {
+        self.column == 1
+    }
+
+    /// Rows, or columns, as they are contiguous: `length` values of the `index`th.
+    pub fn line(self, index: usize, length: usize) -> &'a [f32] {
+        &self.values[index * self.row.max(self.column)..][..length]
+    }
+
+    /// For reading `rows`×`columns` values without further checks.
+    pub(super) fn corner(self, rows: usize, columns: usize) -> Corner {
+        let needed = (rows - 1) * self.row + columns.saturating_sub(1) * self.column + columns.min(1);
+        assert!(self.values.len() >= needed, "a tile outside of its matrix");
+        Corner { first: self.values.as_ptr(), row: self.row, column: self.column }
     }
 }
 
-/// b [k, n] as panels [panel][k][32], the last filled up with zeros.
-pub(crate) fn pack_panels(packed: &mut [f32], b: Strided<'_>, k: usize, n: usize) {
-    let packed = Disjoint::new(packed);
-    let pack = |panel: usize| {
-        // SAFETY: each panel is its own task.
-        pack_panel(unsafe { packed.part(panel * k * PANEL..(panel + 1) * k * PANEL) }, b, k, panel, n);
-    };
-    // Packing moves bytes: threads pay only for large ones.
-    if k * n < 1 << 16 { (0..panels(n)).for_each(pack) } else { crate::pool::run(panels(n), &pack) }
+/// Values that begin on a cache line, so that no register of them lies across two.
+#[derive(Default)]
+pub(crate) struct Buffer(Vec<Line>);
+
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([f32; 16]);
+
+impl Buffer {
+    /// The first `length` values, whatever they were.
+    pub fn first(&mut self, length: usize) -> &mut [f32] {
+        let lines = length.div_ceil(16);
+        if self.0.len() < lines {
+            self.0.resize(lines, Line([0.0; 16]));
+        }
+        // SAFETY: a line is sixteen f32 and nothing else, and there are enough of them.
+        unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast::<f32>(), length) }
+    }
 }
 
-pub(crate) fn pack_panel(packed: &mut [f32], b: Strided<'_>, k: usize, panel: usize, n: usize) {
+thread_local! {
+    /// A stretch of B in panels, and a block of A in tiles.
+    pub(super) static BUFFERS: RefCell<(Buffer, Buffer)> = RefCell::default();
+}
+
+/// `depth` rows of b from `from` on, columns of a panel: [depth][16], filled up with zeros.
+pub(crate) fn pack_panel(isa: Isa, packed: &mut [f32], b: Strided<'_>, from: usize, panel: usize, n: usize) {
     let first = panel * PANEL;
     let width = PANEL.min(n - first);
+    let b = b.from(from, first);
     if width < PANEL {
         packed.fill(0.0);
     }
     if b.column == 1 {
         for (p, row) in packed.chunks_exact_mut(PANEL).enumerate() {
-            row[..width].copy_from_slice(&b.values[p * b.row + first..][..width]);
+            row[..width].copy_from_slice(&b.values[p * b.row..][..width]);
         }
     } else {
-        // b is stored [n, k]: read along k, in squares of 16 that keep both sides in the L1.
-        for p in (0..k).step_by(16) {
-            let depth = 16.min(k - p);
-            for j in 0..width {
-                let column = &b.values[(first + j) * b.column + p..][..depth];
-                for (i, value) in column.iter().enumerate() {
-                    packed[(p + i) * PANEL + j] = *value;
-                }
+        interleave(isa, packed, b.transposed(), width);
+    }
+}
+
+/// Rows of a whose columns are contiguous, from column `from` on, as tiles [depth][height], one after the other.
+pub(super) fn pack_rows(
+    packed: &mut [f32],
+    a: Strided<'_>,
+    tiles: impl Iterator<Item = Range<usize>>,
+    from: usize,
+    depth: usize,
+) {
+    let mut at = 0;
+    for rows in tiles {
+        let a = a.from(rows.start, from);
+        let tile = &mut packed[at..at + rows.len() * depth];
+        for (p, to) in tile.chunks_exact_mut(rows.len()).enumerate() {
+            to.copy_from_slice(&a.values[p * a.column..][..rows.len()]);
+        }
+        at += rows.len() * depth;
+    }
+}
+
+/// packed[p·16 + i] = a[i, p] for up to 16 contiguous rows of a.
+fn interleave(isa: Isa, packed: &mut [f32], a: Strided<'_>, rows: usize) {
+    let depth = packed.len() / PANEL;
+    let mut done = 0;
+    #[cfg(target_arch = "x86_64")]
+    if matches!(isa, Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16) {
+        // SAFETY: these tiers have AVX2.
+        done = unsafe { x86::interleave(packed, a, rows) };
+    }
+    for p in (done..depth).step_by(16) {
+        for i in 0..rows {
+            for (q, value) in a.line(i, depth)[p..depth.min(p + 16)].iter().enumerate() {
+                packed[(p + q) * PANEL + i] = *value;
             }
         }
     }
 }
 
-/// Rows of a from column `from` on as tiles [tile][depth][height], the last tile as high as rows are left.
-pub(super) fn pack_rows(packed: &mut [f32], a: Strided<'_>, rows: Range<usize>, from: usize, depth: usize) {
-    let mut row = rows.start;
-    while row < rows.end {
-        let height = tile::ROWS.min(rows.end - row);
-        let tile = &mut packed[(row - rows.start) * depth..][..height * depth];
-        if a.column == 1 {
-            for i in 0..height {
-                let values = &a.values[(row + i) * a.row + from..][..depth];
-                for (p, value) in values.iter().enumerate() {
-                    tile[p * height + i] = *value;
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::{PANEL, Strided};
+
+    /// Eight values of p at a time; returns how many are done.
+    #[target_feature(enable = "avx2")]
+    pub fn interleave(packed: &mut [f32], a: Strided<'_>, rows: usize) -> usize {
+        let depth = packed.len() / PANEL;
+        for (block, packed) in packed.chunks_exact_mut(8 * PANEL).enumerate() {
+            for group in 0..rows.div_ceil(8) {
+                let mut eight = [_mm256_setzero_ps(); 8];
+                for i in 0..8.min(rows - group * 8) {
+                    let line = &a.line(group * 8 + i, depth)[block * 8..][..8];
+                    // SAFETY: eight values.
+                    eight[i] = unsafe { _mm256_loadu_ps(line.as_ptr()) };
                 }
-            }
-        } else {
-            for (p, to) in tile.chunks_exact_mut(height).enumerate() {
-                for (i, to) in to.iter_mut().enumerate() {
-                    *to = a.at(row + i, from + p);
+                for (to, values) in packed.chunks_exact_mut(PANEL).zip(transpose(eight)) {
+                    // SAFETY: `to` has sixteen places and the group is the first or the second half of them.
+                    unsafe { _mm256_storeu_ps(to.as_mut_ptr().add(group * 8), values) };
                 }
             }
         }
-        row += height;
+        depth / 8 * 8
+    }
+
+    /// Eight rows of eight to eight columns.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn transpose(rows: [__m256; 8]) -> [__m256; 8] {
+        let [a, b, c, d, e, f, g, h] = rows;
+        let (ab, cd) = (
+            (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b)),
+            (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d)),
+        );
+        let (ef, gh) = (
+            (_mm256_unpacklo_ps(e, f), _mm256_unpackhi_ps(e, f)),
+            (_mm256_unpacklo_ps(g, h), _mm256_unpackhi_ps(g, h)),
+        );
+        let upper = [
+            _mm256_shuffle_ps::<0x44>(ab.0, cd.0),
+            _mm256_shuffle_ps::<0xee>(ab.0, cd.0),
+            _mm256_shuffle_ps::<0x44>(ab.1, cd.1),
+            _mm256_shuffle_ps::<0xee>(ab.1, cd.1),
+        ];
+        let lower = [
+            _mm256_shuffle_ps::<0x44>(ef.0, gh.0),
+            _mm256_shuffle_ps::<0xee>(ef.0, gh.0),
+            _mm256_shuffle_ps::<0x44>(ef.1, gh.1),
+            _mm256_shuffle_ps::<0xee>(ef.1, gh.1),
+        ];
+        [
+            _mm256_permute2f128_ps::<0x20>(upper[0], lower[0]),
+            _mm256_permute2f128_ps::<0x20>(upper[1], lower[1]),
+            _mm256_permute2f128_ps::<0x20>(upper[2], lower[2]),
+            _mm256_permute2f128_ps::<0x20>(upper[3], lower[3]),
+            _mm256_permute2f128_ps::<0x31>(upper[0], lower[0]),
+            _mm256_permute2f128_ps::<0x31>(upper[1], lower[1]),
+            _mm256_permute2f128_ps::<0x31>(upper[2], lower[2]),
+            _mm256_permute2f128_ps::<0x31>(upper[3], lower[3]),
+        ]
     }
 }

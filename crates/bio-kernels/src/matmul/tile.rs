@@ -1,55 +1,141 @@
-//! The inner tile: up to 12 rows by 32 columns of sums, in registers.
+//! The inner tile: some rows by one or two panels of sums, in registers.
 
 use crate::disjoint::Disjoint;
-use crate::isa::Isa;
+use crate::isa::{Isa, mul_add};
 
-use super::pack::PANEL;
+use super::pack::{PANEL, Strided};
 
-/// Rows of the highest tile.
-pub(super) const ROWS: usize = 12;
+/// Rows of the highest tile of any tier.
+const MOST_ROWS: usize = 12;
+/// Columns of the widest tile of any tier.
+const MOST_COLUMNS: usize = 2 * PANEL;
 
-/// out[at + i·stride + j] += Σ_p a[p, i]·b[p, j] for i < height, j < width; a [depth, height], b [depth, 32].
+/// Rows and panels of the widest tile of a tier: as many sums as the registers hold beside a row of B and one value of A.
+/// AVX-512 has 32 registers (12·2 sums of 16 values), AVX2 sixteen (6·2 sums of 8).
+pub(super) fn size(isa: Isa) -> (usize, usize) {
+    match isa {
+        Isa::Avx512 | Isa::Avx512Bf16 => (MOST_ROWS, 2),
+        _ => (6, 1),
+    }
+}
+
+/// `depth` steps of B's panels, each [depth, 16], of which a tile's second one begins `apart` values after its first.
+#[derive(Clone, Copy)]
+pub(super) struct Steps<'a> {
+    pub panels: &'a [f32],
+    pub apart: usize,
+    pub depth: usize,
+}
+
+/// Where the sums of a tile stand: row i at `first + i·stride`.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub first: usize,
+    pub stride: usize,
+    pub height: usize,
+    pub width: usize,
+}
+
+/// Asks for the places of the tile that comes next: their old values are its first operands.
+pub(super) fn prefetch(out: &Disjoint<'_, f32>, place: Place) {
+    for i in 0..place.height {
+        let row = place.first + i * place.stride;
+        out.prefetch(row);
+        out.prefetch(row + place.width - 1);
+    }
+}
+
+/// out[i, j] = (0 if `fresh`, else out[i, j]) + Σ_p a[i, p]·b[p, j]. No task may touch the same place at the same time.
 pub(super) fn tile(
     isa: Isa,
     out: &Disjoint<'_, f32>,
-    at: usize,
-    stride: usize,
-    a: &[f32],
-    b: &[f32],
-    height: usize,
-    width: usize,
-    depth: usize,
+    place: Place,
+    a: Strided<'_>,
+    b: Steps<'_>,
+    fresh: bool,
 ) {
-    let mut sums = [[0.0f32; PANEL]; ROWS];
-    for (i, sums) in sums.iter_mut().enumerate().take(height) {
-        // SAFETY: rows and panels of different tasks are different places of `out`; this part is gone before the next is taken.
-        sums[..width].copy_from_slice(unsafe { out.part(at + i * stride..at + i * stride + width) });
+    let Place { first, stride, height, width } = place;
+    let (rows, panels) = size(isa);
+    let wide = width.div_ceil(PANEL);
+    assert!(height <= rows && wide <= panels && b.panels.len() >= (wide - 1) * b.apart + b.depth * PANEL);
+    let a = a.corner(height, b.depth);
+    let pointer = out.pointer(first..first + (height - 1) * stride + width);
+    if width == wide * PANEL {
+        // SAFETY: every sum lies inside `out` and is this task's; a and b are long enough as checked above.
+        return unsafe { run(isa, Sums { values: pointer, stride, height, wide }, a, b, fresh) };
     }
-    let sums_of_tile = &mut sums[..height];
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: these tiers have the features.
-        Isa::Avx512 | Isa::Avx512Bf16 => unsafe { x86::by_height_avx512(sums_of_tile, a, b, depth) },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: this tier has the features.
-        Isa::Avx2 => unsafe { x86::avx2(sums_of_tile, a, b, depth) },
-        Isa::Neon => portable::<true>(sums_of_tile, a, b, depth),
-        _ => portable::<false>(sums_of_tile, a, b, depth),
+    // A ragged edge is summed beside `out`, in whole registers.
+    let mut edge = [0.0f32; MOST_ROWS * MOST_COLUMNS];
+    if !fresh {
+        for i in 0..height {
+            // SAFETY: a row of the tile, inside `out` as checked by `pointer`.
+            let row = unsafe { std::slice::from_raw_parts(pointer.add(i * stride), width) };
+            edge[i * MOST_COLUMNS..][..width].copy_from_slice(row);
+        }
     }
-    for (i, sums) in sums.iter().enumerate().take(height) {
+    let sums = Sums { values: edge.as_mut_ptr(), stride: MOST_COLUMNS, height, wide };
+    // SAFETY: `edge` has room for the widest tile; a and b as above.
+    unsafe { run(isa, sums, a, b, false) };
+    for i in 0..height {
         // SAFETY: as above.
-        unsafe { out.part(at + i * stride..at + i * stride + width) }.copy_from_slice(&sums[..width]);
+        let row = unsafe { std::slice::from_raw_parts_mut(pointer.add(i * stride), width) };
+        row.copy_from_slice(&edge[i * MOST_COLUMNS..][..width]);
+    }
+}
+
+/// The upper left corner of A that a tile reads: a[i, p] = first[i·row + p·column].
+#[derive(Clone, Copy)]
+pub(super) struct Corner {
+    pub first: *const f32,
+    pub row: usize,
+    pub column: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Sums {
+    values: *mut f32,
+    stride: usize,
+    height: usize,
+    /// Panels.
+    wide: usize,
+}
+
+/// # Safety
+/// All places of `sums`, `a` and `b` that a tile of this size reaches must be valid, and the tier's features present.
+unsafe fn run(isa: Isa, sums: Sums, a: Corner, b: Steps<'_>, fresh: bool) {
+    // SAFETY: the caller's promise; the tiers have their features.
+    unsafe {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 | Isa::Avx512Bf16 => x86::avx512(sums, a, b, fresh),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => x86::avx2(sums, a, b, fresh),
+            Isa::Neon => portable::<true>(sums, a, b, fresh),
+            _ => portable::<false>(sums, a, b, fresh),
+        }
     }
 }
 
 /// Row by row, so that one row's sums stay close.
-fn portable<const FMA: bool>(sums: &mut [[f32; PANEL]], a: &[f32], b: &[f32], depth: usize) {
-    let height = sums.len();
-    for (i, sums) in sums.iter_mut().enumerate() {
-        for p in 0..depth {
-            let value = a[p * height + i];
-            for (sum, b) in sums.iter_mut().zip(&b[p * PANEL..][..PANEL]) {
-                *sum = crate::isa::mul_add::<FMA>(value, *b, *sum);
+///
+/// # Safety
+/// As for `run`.
+unsafe fn portable<const FMA: bool>(sums: Sums, a: Corner, b: Steps<'_>, fresh: bool) {
+    for i in 0..sums.height {
+        for panel in 0..sums.wide {
+            // SAFETY: inside by the caller's promise.
+            let out = unsafe {
+                std::slice::from_raw_parts_mut(sums.values.add(i * sums.stride + panel * PANEL), PANEL)
+            };
+            if fresh {
+                out.fill(0.0);
+            }
+            for (p, b) in b.panels[panel * b.apart..][..b.depth * PANEL].chunks_exact(PANEL).enumerate() {
+                // SAFETY: inside by the caller's promise.
+                let value = unsafe { *a.first.add(i * a.row + p * a.column) };
+                for (sum, b) in out.iter_mut().zip(b) {
+                    *sum = mul_add::<FMA>(value, *b, *sum);
+                }
             }
         }
     }
@@ -59,109 +145,130 @@ fn portable<const FMA: bool>(sums: &mut [[f32; PANEL]], a: &[f32], b: &[f32], de
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{PANEL, ROWS};
+    use super::{Corner, PANEL, Steps, Sums};
 
     /// One body per height, so that its sums are registers.
+    ///
+    /// # Safety
+    /// As for `run`; height at most 12, two panels at most.
     #[target_feature(enable = "avx512f")]
-    pub fn by_height_avx512(sums: &mut [[f32; PANEL]], a: &[f32], b: &[f32], depth: usize) {
-        match sums.len() {
-            1 => avx512::<1>(sums, a, b, depth),
-            2 => avx512::<2>(sums, a, b, depth),
-            3 => avx512::<3>(sums, a, b, depth),
-            4 => avx512::<4>(sums, a, b, depth),
-            5 => avx512::<5>(sums, a, b, depth),
-            6 => avx512::<6>(sums, a, b, depth),
-            7 => avx512::<7>(sums, a, b, depth),
-            8 => avx512::<8>(sums, a, b, depth),
-            9 => avx512::<9>(sums, a, b, depth),
-            10 => avx512::<10>(sums, a, b, depth),
-            11 => avx512::<11>(sums, a, b, depth),
-            _ => avx512::<ROWS>(sums, a, b, depth),
-        }
-    }
-
-    #[target_feature(enable = "avx512f")]
-    fn avx512<const HEIGHT: usize>(sums: &mut [[f32; PANEL]], a: &[f32], b: &[f32], depth: usize) {
-        assert!(sums.len() == HEIGHT && a.len() >= depth * HEIGHT && b.len() >= depth * PANEL);
-        let (mut left, mut right) = ([_mm512_setzero_ps(); HEIGHT], [_mm512_setzero_ps(); HEIGHT]);
-        // SAFETY: 32 sums per row; a and b are long enough by the assertion.
+    pub unsafe fn avx512(sums: Sums, a: Corner, b: Steps<'_>, fresh: bool) {
+        // SAFETY: the caller's promise.
         unsafe {
-            for i in 0..HEIGHT {
-                left[i] = _mm512_loadu_ps(sums[i].as_ptr());
-                right[i] = _mm512_loadu_ps(sums[i].as_ptr().add(16));
-            }
-            let (mut a, mut b) = (a.as_ptr(), b.as_ptr());
-            for _ in 0..depth {
-                let (b_left, b_right) = (_mm512_loadu_ps(b), _mm512_loadu_ps(b.add(16)));
-                for i in 0..HEIGHT {
-                    let value = _mm512_set1_ps(*a.add(i));
-                    left[i] = _mm512_fmadd_ps(value, b_left, left[i]);
-                    right[i] = _mm512_fmadd_ps(value, b_right, right[i]);
-                }
-                a = a.add(HEIGHT);
-                b = b.add(PANEL);
-            }
-            for i in 0..HEIGHT {
-                _mm512_storeu_ps(sums[i].as_mut_ptr(), left[i]);
-                _mm512_storeu_ps(sums[i].as_mut_ptr().add(16), right[i]);
-            }
-        }
-    }
-
-    /// Six rows by sixteen columns at a time: twelve of the sixteen registers.
-    #[target_feature(enable = "avx2,fma")]
-    pub fn avx2(sums: &mut [[f32; PANEL]], a: &[f32], b: &[f32], depth: usize) {
-        let height = sums.len();
-        for (group, sums) in sums.chunks_mut(6).enumerate() {
-            for half in [0, 16] {
-                let a = &a[group * 6..];
-                match sums.len() {
-                    1 => avx2_part::<1>(sums, half, a, height, &b[half..], depth),
-                    2 => avx2_part::<2>(sums, half, a, height, &b[half..], depth),
-                    3 => avx2_part::<3>(sums, half, a, height, &b[half..], depth),
-                    4 => avx2_part::<4>(sums, half, a, height, &b[half..], depth),
-                    5 => avx2_part::<5>(sums, half, a, height, &b[half..], depth),
-                    _ => avx2_part::<6>(sums, half, a, height, &b[half..], depth),
-                }
+            match (sums.height, sums.wide) {
+                (1, 1) => avx512_tile::<1, 1>(sums, a, b, fresh),
+                (2, 1) => avx512_tile::<2, 1>(sums, a, b, fresh),
+                (3, 1) => avx512_tile::<3, 1>(sums, a, b, fresh),
+                (4, 1) => avx512_tile::<4, 1>(sums, a, b, fresh),
+                (5, 1) => avx512_tile::<5, 1>(sums, a, b, fresh),
+                (6, 1) => avx512_tile::<6, 1>(sums, a, b, fresh),
+                (7, 1) => avx512_tile::<7, 1>(sums, a, b, fresh),
+                (8, 1) => avx512_tile::<8, 1>(sums, a, b, fresh),
+                (9, 1) => avx512_tile::<9, 1>(sums, a, b, fresh),
+                (10, 1) => avx512_tile::<10, 1>(sums, a, b, fresh),
+                (11, 1) => avx512_tile::<11, 1>(sums, a, b, fresh),
+                (_, 1) => avx512_tile::<12, 1>(sums, a, b, fresh),
+                (1, _) => avx512_tile::<1, 2>(sums, a, b, fresh),
+                (2, _) => avx512_tile::<2, 2>(sums, a, b, fresh),
+                (3, _) => avx512_tile::<3, 2>(sums, a, b, fresh),
+                (4, _) => avx512_tile::<4, 2>(sums, a, b, fresh),
+                (5, _) => avx512_tile::<5, 2>(sums, a, b, fresh),
+                (6, _) => avx512_tile::<6, 2>(sums, a, b, fresh),
+                (7, _) => avx512_tile::<7, 2>(sums, a, b, fresh),
+                (8, _) => avx512_tile::<8, 2>(sums, a, b, fresh),
+                (9, _) => avx512_tile::<9, 2>(sums, a, b, fresh),
+                (10, _) => avx512_tile::<10, 2>(sums, a, b, fresh),
+                (11, _) => avx512_tile::<11, 2>(sums, a, b, fresh),
+                (_, _) => avx512_tile::<12, 2>(sums, a, b, fresh),
             }
         }
     }
 
-    #[target_feature(enable = "avx2,fma")]
-    fn avx2_part<const HEIGHT: usize>(
-        sums: &mut [[f32; PANEL]],
-        half: usize,
-        a: &[f32],
-        stride: usize,
-        b: &[f32],
-        depth: usize,
+    /// # Safety
+    /// As for `run`, for a tile of `HEIGHT` rows and `PANELS` panels.
+    #[target_feature(enable = "avx512f")]
+    unsafe fn avx512_tile<const HEIGHT: usize, const PANELS: usize>(
+        sums: Sums,
+        a: Corner,
+        b: Steps<'_>,
+        fresh: bool,
     ) {
-        if depth == 0 {
-            return;
-        }
-        assert!(sums.len() == HEIGHT && half + 16 <= PANEL);
-        assert!(a.len() >= (depth - 1) * stride + HEIGHT && b.len() >= (depth - 1) * PANEL + 16);
-        let mut part = [[_mm256_setzero_ps(); 2]; HEIGHT];
-        // SAFETY: sixteen sums from `half` on per row; a and b are long enough by the assertions.
+        // SAFETY: the caller's promise.
         unsafe {
-            for i in 0..HEIGHT {
-                part[i] = [
-                    _mm256_loadu_ps(sums[i].as_ptr().add(half)),
-                    _mm256_loadu_ps(sums[i].as_ptr().add(half + 8)),
-                ];
-            }
-            for p in 0..depth {
-                let b = b.as_ptr().add(p * PANEL);
-                let (b_left, b_right) = (_mm256_loadu_ps(b), _mm256_loadu_ps(b.add(8)));
+            let mut registers = [[_mm512_setzero_ps(); PANELS]; HEIGHT];
+            if !fresh {
                 for i in 0..HEIGHT {
-                    let value = _mm256_set1_ps(*a.as_ptr().add(p * stride + i));
-                    part[i][0] = _mm256_fmadd_ps(value, b_left, part[i][0]);
-                    part[i][1] = _mm256_fmadd_ps(value, b_right, part[i][1]);
+                    for panel in 0..PANELS {
+                        registers[i][panel] =
+                            _mm512_loadu_ps(sums.values.add(i * sums.stride + panel * PANEL));
+                    }
+                }
+            }
+            let panels = b.panels.as_ptr();
+            for p in 0..b.depth {
+                let mut row = [_mm512_setzero_ps(); PANELS];
+                for panel in 0..PANELS {
+                    row[panel] = _mm512_loadu_ps(panels.add(panel * b.apart + p * PANEL));
+                }
+                for i in 0..HEIGHT {
+                    let value = _mm512_set1_ps(*a.first.add(i * a.row + p * a.column));
+                    for panel in 0..PANELS {
+                        registers[i][panel] = _mm512_fmadd_ps(value, row[panel], registers[i][panel]);
+                    }
                 }
             }
             for i in 0..HEIGHT {
-                _mm256_storeu_ps(sums[i].as_mut_ptr().add(half), part[i][0]);
-                _mm256_storeu_ps(sums[i].as_mut_ptr().add(half + 8), part[i][1]);
+                for panel in 0..PANELS {
+                    _mm512_storeu_ps(sums.values.add(i * sums.stride + panel * PANEL), registers[i][panel]);
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As for `run`; height at most 6, one panel.
+    #[target_feature(enable = "avx2,fma")]
+    pub unsafe fn avx2(sums: Sums, a: Corner, b: Steps<'_>, fresh: bool) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match sums.height {
+                1 => avx2_tile::<1>(sums, a, b, fresh),
+                2 => avx2_tile::<2>(sums, a, b, fresh),
+                3 => avx2_tile::<3>(sums, a, b, fresh),
+                4 => avx2_tile::<4>(sums, a, b, fresh),
+                5 => avx2_tile::<5>(sums, a, b, fresh),
+                _ => avx2_tile::<6>(sums, a, b, fresh),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As for `run`, for a tile of `HEIGHT` rows.
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn avx2_tile<const HEIGHT: usize>(sums: Sums, a: Corner, b: Steps<'_>, fresh: bool) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut registers = [[_mm256_setzero_ps(); 2]; HEIGHT];
+            if !fresh {
+                for i in 0..HEIGHT {
+                    let row = sums.values.add(i * sums.stride);
+                    registers[i] = [_mm256_loadu_ps(row), _mm256_loadu_ps(row.add(8))];
+                }
+            }
+            let panel = b.panels.as_ptr();
+            for p in 0..b.depth {
+                let (left, right) =
+                    (_mm256_loadu_ps(panel.add(p * PANEL)), _mm256_loadu_ps(panel.add(p * PANEL + 8)));
+                for i in 0..HEIGHT {
+                    let value = _mm256_set1_ps(*a.first.add(i * a.row + p * a.column));
+                    registers[i][0] = _mm256_fmadd_ps(value, left, registers[i][0]);
+                    registers[i][1] = _mm256_fmadd_ps(value, right, registers[i][1]);
+                }
+            }
+            for i in 0..HEIGHT {
+                let row = sums.values.add(i * sums.stride);
+                _mm256_storeu_ps(row, registers[i][0]);
+                _mm256_storeu_ps(row.add(8), registers[i][1]);
             }
         }
     }
