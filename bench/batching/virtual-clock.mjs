@@ -29,7 +29,8 @@ export class VirtualClock {
   }
 
   after(milliseconds, callback) {
-    const event = { at: this.#now + milliseconds, order: this.#count++, callback, unref: () => event }
+    const event = { at: this.#now + milliseconds, order: this.#count++, callback }
+    event.ref = event.unref = () => event
     insert(this.#events, event)
     return event
   }

@@ -1,6 +1,7 @@
 import { QueueFullError } from '../queue-full-error.js'
 import { placesFor } from '../tenants.js'
 import type { Attempt } from './attempt.js'
+import type { Caution } from './caution.js'
 import type { TicketFields } from './ticket.js'
 import type { WaitingRoom } from './waiting-room.js'
 
@@ -18,15 +19,18 @@ export class Admission<Input, Output> {
   readonly #limits: QueueLimits
   /** The first attempts of the batches that run now. */
   readonly #running: ReadonlySet<Attempt<Input, Output>>
+  readonly #caution: Caution
 
   constructor(
     room: WaitingRoom<Input, Output>,
     limits: QueueLimits,
     running: ReadonlySet<Attempt<Input, Output>>,
+    caution: Caution,
   ) {
     this.#room = room
     this.#limits = limits
     this.#running = running
+    this.#caution = caution
   }
 
   /** @throws QueueFullError */
@@ -47,10 +51,13 @@ export class Admission<Input, Output> {
     if (deadlineMs === undefined && maxQueueMs === Infinity) return
     if (count === 0 && this.#running.size < concurrency) return // however slow the last run was, this one can start now
     const forecast = this.#forecast(request)
-    const { waitMs, runCost } = forecast
+    const { waitMs, runCost, behindFullRun } = forecast
     if (waitMs > maxQueueMs) throw full(`a wait of at most ${maxQueueMs} ms`, forecast)
-    if (deadlineMs !== undefined && waitMs + bucket.model.predictHigh(runCost, waitMs) > deadlineMs)
-      throw full(`a result within ${deadlineMs} ms`, forecast)
+    if (deadlineMs === undefined) return
+    const runMs = bucket.model.predict(runCost)
+    // Caution never keeps the next run from filling up: that would break no fewer promises, and answer fewer requests.
+    const cautionMs = behindFullRun ? this.#caution.runs * runMs : 0
+    if (waitMs + runMs + cautionMs > deadlineMs) throw full(`a result within ${deadlineMs} ms`, forecast)
   }
 
   /** When the run of this request would start, by the pace so far and its tenant's fair share, and what that run would cost. */
@@ -64,7 +71,7 @@ export class Admission<Input, Output> {
     const share = waitingCost === 0 ? 0 : this.#room.tenants.costAhead(tenant, cost) / waitingCost
     const { beforeMs, runCost } = bucket.joining(cost, share)
     const waitMs = this.#freeInMs() + (beforeMs + othersMs * share) / this.#limits.concurrency
-    return { waitMs, runCost }
+    return { waitMs, runCost, behindFullRun: beforeMs > 0 }
   }
 
   /** Milliseconds until the first of the runs ends, by what such runs took. */
@@ -81,6 +88,7 @@ export class Admission<Input, Output> {
 interface Forecast {
   readonly waitMs: number
   readonly runCost: number
+  readonly behindFullRun: boolean
 }
 
 function full(expected: string, { waitMs }: Forecast): QueueFullError {

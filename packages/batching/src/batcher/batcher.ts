@@ -9,6 +9,7 @@ import { BatcherLedger } from './batcher-ledger.js'
 import { resolveOptions, type BatcherOptions, type ResolvedOptions } from './batcher-options.js'
 import type { BatcherStats } from './batcher-stats.js'
 import type { Bucket } from './bucket.js'
+import { Caution } from './caution.js'
 import { Quarantine } from './quarantine.js'
 import { Ticket, type SubmitOptions, type TicketFields, type Withdrawal } from './ticket.js'
 import { WaitingRoom } from './waiting-room.js'
@@ -35,6 +36,7 @@ export class Batcher<Input, Output> implements AsyncDisposable {
   readonly #options: ResolvedOptions<Input, Output>
   readonly #room: WaitingRoom<Input, Output>
   readonly #admission: Admission<Input, Output>
+  readonly #caution: Caution = new Caution()
   readonly #quarantine: Quarantine<Input> | undefined
   readonly #runs: BatchRuns<Input, Output>
   /** The first attempts of the batches that run: each holds its place until its last request has settled. */
@@ -55,7 +57,7 @@ export class Batcher<Input, Output> implements AsyncDisposable {
     this.#telemetry = observe({ name: resolved.name, source: this })
     this.#close = () => runner.close()
     this.#room = new WaitingRoom(resolved)
-    this.#admission = new Admission(this.#room, resolved, this.#running)
+    this.#admission = new Admission(this.#room, resolved, this.#running, this.#caution)
     this.#quarantine = resolved.quarantine && new Quarantine(resolved.quarantine)
     this.#runs = new BatchRuns({
       runner,
@@ -210,6 +212,7 @@ export class Batcher<Input, Output> implements AsyncDisposable {
   async #run(attempt: Attempt<Input, Output>): Promise<void> {
     await this.#runs.run(attempt)
     this.#running.delete(attempt)
+    this.#caution.ran(attempt.tickets.length)
     const { startedAt, queueMs, tickets } = attempt
     this.#telemetry.ran({ items: tickets.length, queueMs, runMs: performance.now() - startedAt })
     for (let full = this.#nextFull(); full !== undefined && this.#isFree; full = this.#nextFull())
@@ -244,6 +247,7 @@ export class Batcher<Input, Output> implements AsyncDisposable {
   #leave(ticket: Ticket<Input, Output>, count: Withdrawal | 'failed', reason: unknown): void {
     this.#deadlines.delete(ticket)
     this.#ledger.counts[count] += 1
+    if (count === 'expired') this.#caution.broke()
     if (ticket.attempt === undefined) {
       this.#room.remove(ticket)
       if (this.#room.count === 0) clearTimeout(this.#timer)

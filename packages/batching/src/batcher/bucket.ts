@@ -75,7 +75,7 @@ export class Bucket<Input, Output> {
    */
   take(now: number): Ticket<Input, Output>[] {
     const batch: Ticket<Input, Output>[] = []
-    const fullMs = this.isFull ? this.model.predictHigh(this.#fullCost(this.#cost / this.#count)) : 0
+    const fullMs = this.isFull ? this.model.predict(this.#fullCost(this.#cost / this.#count)) : 0
     let cost = 0
     let deadlineAt = Infinity
     for (let next = this.first(); next !== undefined; next = this.first()) {

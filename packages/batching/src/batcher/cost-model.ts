@@ -38,11 +38,9 @@ export class CostModel {
     return this.#a * cost + this.#b
   }
 
-  /** What a run of this cost, after so many milliseconds of others, rarely exceeds: three standard errors above the prediction. */
-  predictHigh(cost: number, afterMs = 0): number {
-    const runMs = this.predict(cost)
-    const runs = runMs > 0 ? 1 + afterMs / runMs : 1 // each with its own error
-    return runMs + 3 * standardErrors * this.#error * Math.sqrt(runs)
+  /** What a run of this cost rarely exceeds: three standard errors above the prediction. */
+  predictHigh(cost: number): number {
+    return this.predict(cost) + 3 * standardErrors * this.#error
   }
 
   /** A run of this cost took so long. */
