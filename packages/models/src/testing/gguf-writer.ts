@@ -11,13 +11,29 @@ export interface Tensor {
   readonly bytes: Uint8Array
 }
 
-/** GGUF version 3. Numbers are written as u32 where they are whole and not negative, else as f32. */
+/** GGUF version 3. Numbers are written as u32 where they are whole and not negative, else as f32, as are those that llama.cpp wants so. */
 export function writeGguf(metadata: Readonly<Record<string, Value>>, tensors: readonly Tensor[]): Uint8Array {
+  return Buffer.concat([
+    ggufHeader(metadata, tensors),
+    ...tensors.flatMap(({ bytes }) => [bytes, Buffer.alloc(-bytes.length & 31)]),
+  ])
+}
+
+/** All before the tensors, each of which begins at the next multiple of 32. */
+export function ggufHeader(
+  metadata: Readonly<Record<string, Value>>,
+  tensors: readonly (Omit<Tensor, 'bytes'> & { bytes: { length: number } })[],
+): Uint8Array {
   const parts: Buffer[] = []
   const number = (size: 4 | 8, value: number): void => {
     const bytes = Buffer.alloc(size)
     if (size === 4) bytes.writeUInt32LE(value)
     else bytes.writeBigUInt64LE(BigInt(value))
+    parts.push(bytes)
+  }
+  const float = (value: number): void => {
+    const bytes = Buffer.alloc(4)
+    bytes.writeFloatLE(value)
     parts.push(bytes)
   }
   const string = (text: string): void => {
@@ -35,17 +51,13 @@ export function writeGguf(metadata: Readonly<Record<string, Value>>, tensors: re
     if (typeof value === 'string') return string(value)
     if (typeof value === 'boolean') return void parts.push(Buffer.of(Number(value)))
     if (typeof value === 'number') {
-      if (typeOf(value) === 4) return number(4, value)
-      const bytes = Buffer.alloc(4)
-      bytes.writeFloatLE(value)
-      return void parts.push(bytes)
+      return typeOf(value) === 4 ? number(4, value) : float(value)
     }
-    number(4, value.length === 0 ? 8 : typeOf(value[0]!))
+    const inner = value.length === 0 ? 8 : typeOf(value[0]!)
+    number(4, inner === 4 ? 5 : inner) // llama.cpp wants i32 in arrays: the same bytes
     number(8, value.length)
     value.forEach(write)
   }
-  const length = (): number => parts.reduce((sum, part) => sum + part.length, 0)
-  const pad = (): void => void parts.push(Buffer.alloc(-length() & 31))
 
   parts.push(Buffer.from('GGUF'))
   number(4, 3)
@@ -53,8 +65,13 @@ export function writeGguf(metadata: Readonly<Record<string, Value>>, tensors: re
   number(8, Object.keys(metadata).length)
   for (const [key, value] of Object.entries(metadata)) {
     string(key)
-    number(4, typeOf(value))
-    write(value)
+    if (typeof value === 'number' && key === 'llama.rope.freq_base') {
+      number(4, 6)
+      float(value)
+    } else {
+      number(4, typeOf(value))
+      write(value)
+    }
   }
   let offset = 0
   for (const { name, sizes, type, bytes } of tensors) {
@@ -65,12 +82,8 @@ export function writeGguf(metadata: Readonly<Record<string, Value>>, tensors: re
     number(8, offset)
     offset += bytes.length + (-bytes.length & 31)
   }
-  pad()
-  for (const { bytes } of tensors) {
-    parts.push(Buffer.from(bytes))
-    pad()
-  }
-  return Buffer.concat(parts)
+  const header = Buffer.concat(parts)
+  return Buffer.concat([header, Buffer.alloc(-header.length & 31)])
 }
 
 /** Turns a row-major matrix of floats into blocks. */
