@@ -141,6 +141,9 @@ pub fn swiglu(out: &mut [f32], gate_up: &[f32], rows: usize, hidden: usize) -> R
     let size = checked_product("swiglu", &[rows, hidden])?;
     check_len("swiglu", "out", out.len(), size)?;
     check_len("swiglu", "gate_up", gate_up.len(), checked_product("swiglu", &[2, size])?)?;
+    if out.is_empty() {
+        return Ok(());
+    }
     let isa = isa::current();
     let out = Disjoint::new(out);
     for_ranges(rows, 4 * hidden, &|range| {

@@ -82,13 +82,13 @@ pub fn cross_entropy_backward(
     ignore_index: i32,
 ) -> Result<()> {
     check_len("cross_entropy_backward", "logits", logits.len(), d_logits.len())?;
+    check_backward(logits, d_loss, log_sum_exp, targets, rows, columns, ignore_index)?;
     d_logits.copy_from_slice(logits);
     cross_entropy_backward_in_place(d_logits, d_loss, log_sum_exp, targets, rows, columns, ignore_index)
 }
 
-/// Logits become their gradient.
-pub fn cross_entropy_backward_in_place(
-    logits: &mut [f32],
+fn check_backward(
+    logits: &[f32],
     d_loss: &[f32],
     log_sum_exp: &[f32],
     targets: &[i32],
@@ -103,7 +103,20 @@ pub fn cross_entropy_backward_in_place(
     {
         check_len("cross_entropy_backward", name, length, rows)?;
     }
-    check_targets("cross_entropy_backward", targets, columns, ignore_index)?;
+    check_targets("cross_entropy_backward", targets, columns, ignore_index)
+}
+
+/// Logits become their gradient.
+pub fn cross_entropy_backward_in_place(
+    logits: &mut [f32],
+    d_loss: &[f32],
+    log_sum_exp: &[f32],
+    targets: &[i32],
+    rows: usize,
+    columns: usize,
+    ignore_index: i32,
+) -> Result<()> {
+    check_backward(logits, d_loss, log_sum_exp, targets, rows, columns, ignore_index)?;
     let isa = isa::current();
     let logits = Disjoint::new(logits);
     for_ranges(rows, columns, &|range| {

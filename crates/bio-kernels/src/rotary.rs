@@ -16,12 +16,12 @@ pub struct Rotary {
 /// out = x [tokens, heads, headDim], turned.
 pub fn rotary(out: &mut [f32], x: &[f32], positions: &[i32], options: Rotary) -> Result<()> {
     check_len("rotary", "x", x.len(), out.len())?;
+    check(out, positions, options)?;
     out.copy_from_slice(x);
     rotary_in_place(out, positions, options)
 }
 
-pub fn rotary_in_place(x: &mut [f32], positions: &[i32], options: Rotary) -> Result<()> {
-    let Rotary { heads, head_dim, theta, inverse } = options;
+fn check(x: &[f32], positions: &[i32], Rotary { heads, head_dim, .. }: Rotary) -> Result<()> {
     check_len("rotary", "x", x.len(), checked_product("rotary", &[positions.len(), heads, head_dim])?)?;
     if head_dim % 2 != 0 || head_dim == 0 {
         return Err(KernelError {
@@ -31,6 +31,15 @@ pub fn rotary_in_place(x: &mut [f32], positions: &[i32], options: Rotary) -> Res
             received: head_dim.to_string(),
         });
     }
+    Ok(())
+}
+
+pub fn rotary_in_place(x: &mut [f32], positions: &[i32], options: Rotary) -> Result<()> {
+    check(x, positions, options)?;
+    if x.is_empty() {
+        return Ok(());
+    }
+    let Rotary { heads, head_dim, theta, inverse } = options;
     let half = head_dim / 2;
     let sign = if inverse { -1.0 } else { 1.0 };
     TABLE.with_borrow_mut(|table| {

@@ -8,12 +8,16 @@ use crate::math::{dot, exp, max_of, sum_of};
 /// out = exp(x − max) / Σ per row.
 pub fn softmax(out: &mut [f32], x: &[f32], rows: usize, columns: usize) -> Result<()> {
     check_len("softmax", "x", x.len(), out.len())?;
+    check_len("softmax", "out", out.len(), checked_product("softmax", &[rows, columns])?)?;
     out.copy_from_slice(x);
     softmax_in_place(out, rows, columns)
 }
 
 pub fn softmax_in_place(x: &mut [f32], rows: usize, columns: usize) -> Result<()> {
     check_len("softmax", "x", x.len(), checked_product("softmax", &[rows, columns])?)?;
+    if x.is_empty() {
+        return Ok(());
+    }
     let isa = isa::current();
     let x = Disjoint::new(x);
     for_ranges(rows, columns, &|range| {
@@ -45,6 +49,9 @@ per_isa! {
 /// dx = y⊙(dy − ⟨dy, y⟩) per row.
 pub fn softmax_backward(dx: &mut [f32], dy: &[f32], y: &[f32], rows: usize, columns: usize) -> Result<()> {
     check_len("softmax_backward", "dy", dy.len(), dx.len())?;
+    let size = checked_product("softmax_backward", &[rows, columns])?;
+    check_len("softmax_backward", "dx", dx.len(), size)?;
+    check_len("softmax_backward", "y", y.len(), size)?;
     dx.copy_from_slice(dy);
     softmax_backward_in_place(dx, y, rows, columns)
 }

@@ -46,6 +46,9 @@ pub fn grouped_matmul(
         weights.len(),
         checked_product("grouped_matmul", &[experts, n, k])?,
     )?;
+    if out.is_empty() {
+        return Ok(());
+    }
     let isa = isa::current();
     if k == 0 {
         out.fill(0.0);

@@ -1,0 +1,64 @@
+//! Attention for training, and over paged keys and values with any tables, slots and positions.
+#![no_main]
+
+use bio_kernels::attention::{
+    AttentionShape, PageShape, PagedQueries, attention, attention_backward, paged_attention, paged_write,
+};
+use bio_kernels::rotary::{Rotary, rotary};
+use bio_kernels_fuzz::{Draw, check};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    Draw::run(bytes, |draw| {
+        let kv_heads = draw.size()?;
+        let heads = if draw.0.ratio(1u8, 16u8)? {
+            draw.size()?
+        } else {
+            kv_heads.saturating_mul(1 + draw.size()? % 3)
+        };
+        let (head_dim, batch, length) = (draw.size()?, draw.size()? % 5, draw.size()?);
+        let (causal, scale) = (draw.flag()?, 0.25);
+        let (query, key) = ([batch, length, heads, head_dim], [batch, length, kv_heads, head_dim]);
+        let (q, k, v) = (draw.floats(&query)?, draw.floats(&key)?, draw.floats(&key)?);
+        let (mut out, mut sums) = (draw.output(&query)?, draw.output(&[batch, length, heads])?);
+        let shape = AttentionShape { batch, length, heads, kv_heads, head_dim, causal, scale };
+        check(attention(&mut out, &mut sums, &q, &k, &v, shape), &[&out, &sums]);
+
+        let d_out = draw.floats(&query)?;
+        let (mut dq, mut dk, mut dv) = (draw.output(&query)?, draw.output(&key)?, draw.output(&key)?);
+        check(
+            attention_backward(&mut dq, &mut dk, &mut dv, &d_out, &q, &k, &v, &out, &sums, shape),
+            &[&dq, &dk, &dv],
+        );
+
+        let (tokens, blocks, block_tokens, max_blocks) =
+            (draw.size()?, draw.size()?, draw.size()?, draw.size()?);
+        let shape = PageShape { kv_heads, head_dim, block_tokens };
+        let pages = [blocks, kv_heads, block_tokens, head_dim];
+        let (mut written, rows) = (draw.output(&pages)?, draw.floats(&[tokens, kv_heads, head_dim])?);
+        let slots = draw.indices(&[tokens], blocks.saturating_mul(block_tokens))?;
+        check(paged_write(&mut written, &rows, &slots, shape), &[&written]);
+
+        let (keys, values) = (draw.floats(&pages)?, draw.floats(&pages)?);
+        let sequences_held = 1 + draw.size()? % 4;
+        let (mut out, q) =
+            (draw.output(&[tokens, heads, head_dim])?, draw.floats(&[tokens, heads, head_dim])?);
+        let sequences = draw.indices(&[tokens], sequences_held)?;
+        let positions = draw.indices(&[tokens], max_blocks.saturating_mul(block_tokens))?;
+        let block_tables = draw.indices(&[sequences_held, max_blocks], blocks)?;
+        let queries = PagedQueries {
+            heads,
+            sequences: &sequences,
+            positions: &positions,
+            block_tables: &block_tables,
+            max_blocks,
+            scale,
+        };
+        check(paged_attention(&mut out, &q, &keys, &values, queries, shape), &[&out]);
+
+        let mut out = draw.output(&[tokens, heads, head_dim])?;
+        let options = Rotary { heads, head_dim, theta: 1e4, inverse: draw.flag()? };
+        check(rotary(&mut out, &q, &positions, options), &[&out]);
+        Ok(())
+    });
+});
