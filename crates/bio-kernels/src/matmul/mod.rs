@@ -55,6 +55,9 @@ pub fn matmul(out: &mut [f32], a: &[f32], b: &[f32], shape: MatmulShape) -> Resu
     check_len("matmul", "out", out.len(), checked_product("matmul", &[m, n])?)?;
     check_len("matmul", "a", a.len(), checked_product("matmul", &[m, k])?)?;
     check_len("matmul", "b", b.len(), checked_product("matmul", &[k, n])?)?;
+    if out.is_empty() {
+        return Ok(());
+    }
     if k == 0 && !accumulate {
         out.fill(0.0);
     }
