@@ -58,7 +58,7 @@ pub(super) fn score(
             #[cfg(target_arch = "x86_64")]
             // SAFETY: these tiers have AVX2 and FMA.
             Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16 => unsafe {
-                x86::score_rows(scores, q, keys, step, ahead)
+                x86::score_rows(scores, q, keys, step, ahead);
             },
             Isa::Neon => score_rows::<true>(scores, q, keys, step),
             _ => score_rows::<false>(scores, q, keys, step),
