@@ -15,6 +15,7 @@ pub mod gguf;
 pub mod isa;
 mod math;
 pub mod matmul;
+mod memory;
 pub mod norm;
 pub mod optimizer;
 pub mod packed;

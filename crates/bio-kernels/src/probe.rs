@@ -13,7 +13,9 @@ const STREAMS: usize = 6;
 pub fn read_bandwidth(bytes: usize, threads: usize) -> f64 {
     let threads = threads.max(1);
     let share = (bytes.max(1 << 16) / 8 / threads).next_multiple_of(STEP * STREAMS);
-    let buffer = in_huge_pages(share * threads);
+    let mut buffer = Vec::with_capacity(share * threads);
+    crate::memory::prefer_huge_pages(&mut buffer);
+    buffer.resize(share * threads, 1u64);
     let isa = isa::current();
     best(5, || {
         std::thread::scope(|scope| {
@@ -38,24 +40,6 @@ per_isa! {
         }
         sums.iter().fold(0, |sum, word| sum ^ word)
     }
-}
-
-fn in_huge_pages(words: usize) -> Vec<u64> {
-    let mut buffer = Vec::with_capacity(words);
-    #[cfg(target_os = "linux")]
-    {
-        const PAGE: usize = 4096;
-        const MADV_HUGEPAGE: i32 = 14;
-        unsafe extern "C" {
-            fn madvise(address: *mut u8, length: usize, advice: i32) -> i32;
-        }
-        let start = buffer.as_mut_ptr() as usize;
-        let (first, end) = (start.next_multiple_of(PAGE), (start + 8 * words) & !(PAGE - 1));
-        // SAFETY: whole pages inside an allocation of our own; the advice changes no contents, and a refusal costs only speed.
-        unsafe { madvise(first as *mut u8, end.saturating_sub(first), MADV_HUGEPAGE) };
-    }
-    buffer.resize(words, 1u64);
-    buffer
 }
 
 /// A type of multiply-add.

@@ -176,6 +176,7 @@ fn filled<T: Clone>(value: T, dimensions: &[usize]) -> Result<Vec<T>> {
         expected: "weights that fit in memory".into(),
         received: format!("{dimensions:?}: {error}"),
     })?;
+    crate::memory::prefer_huge_pages(&mut values);
     values.resize(count, value);
     Ok(values)
 }

@@ -7,13 +7,14 @@
 //!
 //! ```text
 //! for each stretch of rows of x and tiles ..... one task
-//!   for each tile ............................. its bytes come from memory once, and stay in the L2
+//!   for each tile (a single row: four tiles) .. its bytes come from memory once, and stay in the L2
 //!     for each HEIGHT rows of x
 //!       Format::dots .......................... HEIGHT×16 sums
 //!       out = sums (+ bias)
 //! ```
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use super::activations::Quantized;
 use super::{Span, filled, for_tasks};
@@ -27,6 +28,8 @@ pub(super) const TILE: usize = 16;
 pub(super) const STEP: usize = 4 * TILE;
 /// Rows of x that meet a tile at once.
 pub(super) const HEIGHT: usize = 8;
+/// Tiles that one row of x meets at once: one stream of bytes alone does not fill the memory's channels (see NOTES.md).
+pub(super) const STREAMS: usize = 4;
 
 /// A way to hold weights as unsigned integers.
 pub(super) trait Format: Sync {
@@ -39,8 +42,9 @@ pub(super) trait Format: Sync {
     /// Integers of a row, one per column, and a scale per group of columns.
     fn quantize(integers: &mut [u8], scales: &mut [f32], weights: &[f32], group_size: usize) -> Result<()>;
 
-    /// sums[i][lane] = the product of weight row `lane` with row i of x, for up to HEIGHT rows.
-    fn dots(isa: Isa, sums: &mut [[f32; TILE]], weights: Tile<'_>, x: Quantized<'_>);
+    /// sums[tile·rows + i][lane] = the product of the tile's row `lane` with row i of x: one tile and up to HEIGHT rows, or up to STREAMS
+    /// tiles and one row.
+    fn dots(isa: Isa, sums: &mut [[f32; TILE]], tiles: &[Tile<'_>], x: Quantized<'_>);
 }
 
 pub(super) struct Tiles<F> {
@@ -117,37 +121,41 @@ impl<F: Format> Tiles<F> {
             let out = Disjoint::new(out);
             let bytes = Self::steps(self.columns) * STEP;
             for_tasks(spans, self.rows.div_ceil(TILE), bytes, &|span, tiles| {
-                for tile in tiles {
-                    self.multiply_tile(isa, &out, x, bias, span, tile);
+                let side_by_side = if span.end - span.start == 1 { STREAMS } else { 1 };
+                for first in tiles.clone().step_by(side_by_side) {
+                    self.multiply_tiles(isa, &out, x, bias, span, first..tiles.end.min(first + side_by_side));
                 }
             });
         });
     }
 
-    fn multiply_tile(
+    fn multiply_tiles(
         &self,
         isa: Isa,
         out: &Disjoint<'_, f32>,
         x: Quantized<'_>,
         bias: Option<&[f32]>,
         span: Span,
-        tile: usize,
+        tiles: Range<usize>,
     ) {
-        let weights = self.tile(span.expert, tile);
-        let lanes = tile * TILE..self.rows.min((tile + 1) * TILE);
+        let weights: [Tile<'_>; STREAMS] =
+            std::array::from_fn(|i| self.tile(span.expert, (tiles.start + i).min(tiles.end - 1)));
         let mut sums = [[0.0f32; TILE]; HEIGHT];
         for first in (span.start..span.end).step_by(HEIGHT) {
             let rows = first..span.end.min(first + HEIGHT);
-            let sums = &mut sums[..rows.len()];
-            F::dots(isa, sums, weights, x.rows(rows.clone()));
-            for (row, sums) in rows.zip(sums) {
-                let at = row * self.rows;
-                // SAFETY: every (row, tile) belongs to one task.
-                let out = unsafe { out.part(at + lanes.start..at + lanes.end) };
-                out.copy_from_slice(&sums[..lanes.len()]);
-                if let Some(bias) = bias {
-                    for (out, bias) in out.iter_mut().zip(&bias[lanes.clone()]) {
-                        *out += bias;
+            let sums = &mut sums[..tiles.len() * rows.len()];
+            F::dots(isa, sums, &weights[..tiles.len()], x.rows(rows.clone()));
+            for (tile, sums) in tiles.clone().zip(sums.chunks(rows.len())) {
+                let lanes = tile * TILE..self.rows.min((tile + 1) * TILE);
+                for (row, sums) in rows.clone().zip(sums) {
+                    let at = row * self.rows;
+                    // SAFETY: every (row, tile) belongs to one task.
+                    let out = unsafe { out.part(at + lanes.start..at + lanes.end) };
+                    out.copy_from_slice(&sums[..lanes.len()]);
+                    if let Some(bias) = bias {
+                        for (out, bias) in out.iter_mut().zip(&bias[lanes.clone()]) {
+                            *out += bias;
+                        }
                     }
                 }
             }
