@@ -9,6 +9,19 @@ test('blocks are the whole blocks that fit the budget', () => {
   expect(pageLayout({ ...valid, bytes: bytesPerBlock }).blocks).toBe(1)
 })
 
+test.each([
+  ['f32', 4 * 4],
+  ['bf16', 2 * 4],
+  ['int8', 4 + 4],
+] as const)('a head of a token takes its values and its scale: %s, %d bytes', (dtype, headBytes) => {
+  const bytesPerBlock = 2 * 2 * 3 * 8 * headBytes
+  expect(pageLayout({ ...valid, dtype })).toMatchObject({
+    dtype,
+    bytesPerBlock,
+    blocks: Math.floor(10_000 / bytesPerBlock),
+  })
+})
+
 test('a block has 16 tokens of f32 unless asked otherwise', () => {
   const { blockTokens: _, ...rest } = valid
   expect(pageLayout(rest)).toMatchObject({ blockTokens: 16, dtype: 'f32' })
@@ -24,9 +37,9 @@ test.each(numbers)('%s of %s is refused', (name, value) => {
   )
 })
 
-test('an unknown dtype is refused', () => {
-  expect(() => pageLayout({ ...valid, dtype: 'int8' as 'f32' })).toThrow(
-    expect.objectContaining({ code: 'ERR_BIO_DTYPE' }),
+test.each(['f16', 'toString', '', 8, null])('a dtype of %s is refused', (dtype) => {
+  expect(() => pageLayout({ ...valid, dtype: dtype as 'f32' })).toThrow(
+    expect.objectContaining({ code: 'ERR_BIO_CONFIG' }),
   )
 })
 

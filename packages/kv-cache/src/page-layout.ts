@@ -1,8 +1,24 @@
 import { BioError } from '@bio/errors'
+import type { KvPages } from '@bio/kernels'
 import { checkInteger } from './checks.js'
 
-/** The number format of cached keys and values. */
-export type KvDtype = 'f32'
+/** The number format of cached keys and values; in int8 each token has a scale per head. */
+export type KvDtype = 'f32' | 'bf16' | 'int8'
+
+interface PageFormat {
+  /** The array that pages are. */
+  readonly Pages: new (length: number) => KvPages
+  readonly valueBytes: number
+  /** Per token and head. */
+  readonly scaleBytes: number
+}
+
+/** What each format is made of. */
+export const pageFormats: Record<KvDtype, PageFormat> = {
+  f32: { Pages: Float32Array, valueBytes: 4, scaleBytes: 0 },
+  bf16: { Pages: Uint16Array, valueBytes: 2, scaleBytes: 0 },
+  int8: { Pages: Int8Array, valueBytes: 1, scaleBytes: 4 },
+}
 
 /** What one cache holds, and how much. */
 export interface PageLayoutOptions {
@@ -27,7 +43,7 @@ export interface PageLayout {
   readonly headDim: number
   readonly blockTokens: number
   readonly dtype: KvDtype
-  /** layers · 2 · kvHeads · headDim · blockTokens · 4 bytes of f32. */
+  /** layers · 2 · kvHeads · blockTokens · bytes of a head: 4·headDim in f32, 2·headDim in bf16, headDim + 4 in int8. */
   readonly bytesPerBlock: number
   /** ⌊bytes / bytesPerBlock⌋ */
   readonly blocks: number
@@ -35,7 +51,7 @@ export interface PageLayout {
 
 const operation = 'PagedKvCache'
 
-/** Checks the options of a cache; throws ERR_BIO_VALUE, ERR_BIO_DTYPE, or ERR_BIO_CAPACITY for a budget below one block. */
+/** Checks the options of a cache; throws ERR_BIO_VALUE, ERR_BIO_CONFIG (dtype), or ERR_BIO_CAPACITY for a budget below one block. */
 export function pageLayout(options: PageLayoutOptions): PageLayout {
   const { layers, kvHeads, headDim, bytes, blockTokens = 16, dtype = 'f32' } = options
   checkInteger(operation, 'layers', layers, 1)
@@ -43,9 +59,16 @@ export function pageLayout(options: PageLayoutOptions): PageLayout {
   checkInteger(operation, 'headDim', headDim, 1)
   checkInteger(operation, 'bytes', bytes, 1)
   checkInteger(operation, 'blockTokens', blockTokens, 1)
-  if (dtype !== 'f32')
-    throw new BioError('ERR_BIO_DTYPE', { operation, expected: "dtype 'f32'", received: String(dtype) })
-  const bytesPerBlock = layers * 2 * kvHeads * headDim * blockTokens * Float32Array.BYTES_PER_ELEMENT
+  if (!Object.hasOwn(pageFormats, dtype)) {
+    throw new BioError('ERR_BIO_CONFIG', {
+      operation,
+      expected: `dtype as one of ${Object.keys(pageFormats).join(', ')}`,
+      received: String(dtype),
+    })
+  }
+  const { valueBytes, scaleBytes } = pageFormats[dtype]
+  const headBytes = headDim * valueBytes + scaleBytes
+  const bytesPerBlock = layers * 2 * kvHeads * blockTokens * headBytes
   const blocks = Math.floor(bytes / bytesPerBlock)
   if (blocks < 1) {
     throw new BioError('ERR_BIO_CAPACITY', {

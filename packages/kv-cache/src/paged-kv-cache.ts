@@ -1,7 +1,13 @@
 import { BioError } from '@bio/errors'
-import { getKernels, type Kernels } from '@bio/kernels'
+import { getKernels, type Kernels, type KvPages } from '@bio/kernels'
 import { checkIndex, checkInt32, checkInteger, checkScope, disposedError } from './checks.js'
-import { pageLayout, type KvDtype, type PageLayout, type PageLayoutOptions } from './page-layout.js'
+import {
+  pageFormats,
+  pageLayout,
+  type KvDtype,
+  type PageLayout,
+  type PageLayoutOptions,
+} from './page-layout.js'
 import { Sequence, type SequenceHooks } from './sequence.js'
 import { SharedBlocks } from './shared-blocks.js'
 
@@ -35,8 +41,9 @@ export interface PagedKvCacheStats {
  * - Prefixes match by whole blocks; the last block of a sequence, while not full, is its own and its forks'. A prefix belongs to its `scope`.
  * - Blocks of closed sequences stay until room is needed; then the least recently used goes first, the end of a sequence before its beginning.
  *   A block in use is never evicted.
- * - Pages are per layer [blocks, kvHeads, blockTokens, headDim], one array of keys and one of values, in the layout of `pagedAttention`. They are
- *   claimed at construction and never move; the system provides their memory as blocks are first used, lowest numbers first.
+ * - Pages are per layer [blocks, kvHeads, blockTokens, headDim], one array of keys and one of values, in the layout of `pagedAttention` and in
+ *   `dtype`: f32, bf16, or int8 with a scale per token and head. They are claimed at construction and never move; the system provides their
+ *   memory as blocks are first used, lowest numbers first.
  *
  * All methods are synchronous. Every method but `dispose` throws ERR_BIO_DISPOSED after `dispose`.
  *
@@ -63,8 +70,8 @@ export class PagedKvCache implements Disposable {
   readonly #layout: PageLayout
   readonly #blocks: SharedBlocks
   /** Per layer, [blocks, kvHeads, blockTokens, headDim]. */
-  #keys: Float32Array[]
-  #values: Float32Array[]
+  #keys: KvPages[]
+  #values: KvPages[]
   readonly #open = new Set<Sequence>()
   readonly #hooks: SequenceHooks = {
     onClose: (sequence) => void this.#open.delete(sequence),
@@ -75,16 +82,17 @@ export class PagedKvCache implements Disposable {
   #missTokens = 0
   #disposed = false
 
-  /** @throws ERR_BIO_VALUE, ERR_BIO_DTYPE, ERR_BIO_CAPACITY (budget below one block, above 2³¹ slots, or more than can be allocated). */
+  /** @throws ERR_BIO_VALUE, ERR_BIO_CONFIG (dtype), ERR_BIO_CAPACITY (budget below one block, above 2³¹ slots, or more than can be allocated). */
   constructor(options: PagedKvCacheOptions) {
     this.#layout = pageLayout(options)
     this.#kernels = options.kernels
-    const { layers, blocks, blockTokens, bytesPerBlock } = this.#layout
-    const valuesPerLayer = (blocks * bytesPerBlock) / (2 * layers * Float32Array.BYTES_PER_ELEMENT)
+    const { layers, blocks, blockTokens, bytesPerBlock, dtype } = this.#layout
+    const { Pages, valueBytes } = pageFormats[dtype]
+    const valuesPerLayer = (blocks * bytesPerBlock) / (2 * layers * valueBytes)
     try {
       this.#blocks = new SharedBlocks(blocks, blockTokens)
-      this.#keys = Array.from({ length: layers }, () => new Float32Array(valuesPerLayer))
-      this.#values = Array.from({ length: layers }, () => new Float32Array(valuesPerLayer))
+      this.#keys = Array.from({ length: layers }, () => new Pages(valuesPerLayer))
+      this.#values = Array.from({ length: layers }, () => new Pages(valuesPerLayer))
     } catch (cause) {
       throw new BioError('ERR_BIO_CAPACITY', {
         operation: 'PagedKvCache',
@@ -183,21 +191,21 @@ export class PagedKvCache implements Disposable {
   }
 
   /** The keys of a layer, [blocks, kvHeads, blockTokens, headDim]: the array itself, for `pagedAttention`. */
-  keys(layer: number): Float32Array {
+  keys(layer: number): KvPages {
     this.#check('PagedKvCache.keys')
     checkIndex('PagedKvCache.keys', 'layer', layer, this.layers)
     return this.#keys[layer]!
   }
 
   /** The values of a layer, [blocks, kvHeads, blockTokens, headDim]: the array itself, for `pagedAttention`. */
-  values(layer: number): Float32Array {
+  values(layer: number): KvPages {
     this.#check('PagedKvCache.values')
     checkIndex('PagedKvCache.values', 'layer', layer, this.layers)
     return this.#values[layer]!
   }
 
   /**
-   * Stores one layer's rows [tokens, kvHeads, headDim] of keys and values in `slots` [tokens].
+   * Stores one layer's rows [tokens, kvHeads, headDim] of keys and values in `slots` [tokens], in the cache's dtype.
    * @throws ERR_BIO_INDEX (layer or slot out of range, or a slot whose block is free or shared already: nobody may change that),
    * ERR_BIO_SHAPE, ERR_BIO_DTYPE, and what `pagedWrite` throws; before anything is written.
    */
