@@ -264,6 +264,31 @@ test('a folder without a model is refused with its code, and leaves no worker be
   await expect(Engine.open({ folder: tmpdir() })).rejects.toMatchObject({ code: 'ERR_BIO_IO' })
 })
 
+test('keys and values in int8 take the bytes of int8, and give the same text each time', async () => {
+  const cacheBytes = 2 ** 20
+  await using engine = await Engine.open({ folder, cacheBytes, kvDtype: 'int8', weights: 'f32', threads: 1 })
+  const { cache } = await engine.stats()
+  const { layers, kvHeads, headDim } = config
+  expect(cache.blocks).toBe(Math.floor(cacheBytes / (layers * 2 * kvHeads * (headDim + 4) * 16)))
+  const request = {
+    prompt: Int32Array.from({ length: 50 }, (_, i) => i),
+    maxTokens: 8,
+    sampling: { temperature: 0 },
+    stopTokens: [],
+    scope: '',
+  }
+  const [first, again]: number[][] = [[], []]
+  for await (const token of engine.generate(request)) first!.push(token)
+  for await (const token of engine.generate(request)) again!.push(token)
+  expect(first).toHaveLength(8)
+  expect(again).toEqual(first)
+})
+
+test('a format of keys and values that does not exist is refused', async () => {
+  const kvDtype = 'fp8' as 'f32'
+  await expect(Engine.open({ folder, kvDtype })).rejects.toMatchObject({ code: 'ERR_BIO_CONFIG' })
+})
+
 test('a port that is taken is an error with a cure', async () => {
   const port = Number(new URL(server.url).port)
   await expect(serve({ folder, port })).rejects.toMatchObject({ code: 'ERR_BIO_IO', received: 'EADDRINUSE' })

@@ -8,13 +8,15 @@ const usage = `bio run MODEL PROMPT…: continue a text with a Hugging Face fold
   --tokens N          how many tokens at most (200)
   --temperature T     0 takes the likeliest token each time (0.7)
   --seed N            the same seed gives the same text (0)
-  --weights TYPE      f32, bf16, int8 or int4 (int8; a GGUF file's Q4_0: int4)`
+  --weights TYPE      f32, bf16, int8 or int4 (int8; a GGUF file's Q4_0: int4)
+  --kv-dtype TYPE     f32, bf16 or int8: how keys and values are held (f32)`
 
 const flags = {
   tokens: { type: 'string' },
   temperature: { type: 'string' },
   seed: { type: 'string' },
   weights: { type: 'string' },
+  'kv-dtype': { type: 'string' },
 } as const
 
 export const runModel: Command = {
@@ -30,9 +32,15 @@ export const runModel: Command = {
       name: 'weights',
       words: ['f32', 'bf16', 'int8', 'int4'],
     })
+    const kvDtype = oneOf(values['kv-dtype'], { name: 'kv-dtype', words: ['f32', 'bf16', 'int8'] })
     const tokenizer = await loadTokenizer(folder)
     await using engine = await Engine.open(
-      { folder, maxSequences: 1, ...(weights === undefined ? {} : { weights }) },
+      {
+        folder,
+        maxSequences: 1,
+        ...(weights === undefined ? {} : { weights }),
+        ...(kvDtype === undefined ? {} : { kvDtype }),
+      },
       { signal },
     )
     const prompt = tokenizer.encode(words.join(' '))

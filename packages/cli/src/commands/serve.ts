@@ -8,6 +8,7 @@ const usage = `bio serve MODEL: serve a Hugging Face folder or a GGUF file with 
   --host HOST       address to listen on (127.0.0.1)
   --weights TYPE    f32, bf16, int8 or int4 (int8; a GGUF file's Q4_0: int4)
   --cache-mib N     memory for keys and values (256)
+  --kv-dtype TYPE   f32, bf16 or int8: how keys and values are held (f32)
   --sequences N     requests that run together (32)
   --queue N         requests that may wait (256)
   --name NAME       the model name that requests ask for (the folder's name)`
@@ -17,6 +18,7 @@ const flags = {
   host: { type: 'string' },
   weights: { type: 'string' },
   'cache-mib': { type: 'string' },
+  'kv-dtype': { type: 'string' },
   sequences: { type: 'string' },
   queue: { type: 'string' },
   name: { type: 'string' },
@@ -29,6 +31,7 @@ export const serveModel: Command = {
     if (parsed === undefined) return
     const { values, positionals } = parsed
     const weights = oneOf(values.weights, { name: 'weights', words: ['f32', 'bf16', 'int8', 'int4'] })
+    const kvDtype = oneOf(values['kv-dtype'], { name: 'kv-dtype', words: ['f32', 'bf16', 'int8'] })
     const server = await serve({
       folder: positionals[0] ?? '.',
       port: integer(values.port, { name: 'port', low: 0, high: 65_535, otherwise: 8080 }),
@@ -38,6 +41,7 @@ export const serveModel: Command = {
       maxSequences: integer(values.sequences, { name: 'sequences', low: 1, high: 4096, otherwise: 32 }),
       maxQueue: integer(values.queue, { name: 'queue', low: 1, high: 1e6, otherwise: 256 }),
       ...(weights === undefined ? {} : { weights }),
+      ...(kvDtype === undefined ? {} : { kvDtype }),
       ...(values.name === undefined ? {} : { modelName: values.name }),
     })
     console.log(

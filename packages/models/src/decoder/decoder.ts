@@ -99,7 +99,7 @@ export class Decoder extends Module {
   /**
    * Runs new tokens of several sequences at once and returns the logits [chunks, vocabSize] after the last token of each. Their keys
    * and values are in the cache afterwards. A row's logits have the same bits whatever else is in the batch, however the prompt was
-   * cut into chunks, and wherever its blocks lie.
+   * cut into chunks, and wherever its blocks lie, in each number format of the cache: attention reads even the newest keys from the pages.
    */
   step(chunks: readonly SequenceChunk[], cache: PagedCache): Float32Array {
     for (const { tokens, start } of chunks) this.checkChunk(tokens, start)

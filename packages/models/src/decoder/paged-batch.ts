@@ -1,11 +1,12 @@
-import type { PagedAttentionOptions } from '@bio/kernels'
+import type { KvPages, PagedAttentionOptions } from '@bio/kernels'
 
 /** What the decoder needs of a paged cache: `PagedKvCache` of `@bio/kv-cache` has it. */
 export interface PagedCache {
   readonly blockTokens: number
-  keys(layer: number): Float32Array
-  values(layer: number): Float32Array
-  /** Copies rows [tokens, kvHeads, headDim] into the slots. */
+  /** Pages of any number format, the same for keys and values. */
+  keys(layer: number): KvPages
+  values(layer: number): KvPages
+  /** Stores rows [tokens, kvHeads, headDim] in the slots, in the number format of the pages. */
   write(layer: number, keys: Float32Array, values: Float32Array, slots: Int32Array): void
 }
 

@@ -1,6 +1,6 @@
 import type { GenerationResult as BatchedResult, SchedulerStats } from '@bio/batching'
 import type { Reading } from '@bio/energy'
-import type { PagedKvCacheStats } from '@bio/kv-cache'
+import type { KvDtype, PagedKvCacheStats } from '@bio/kv-cache'
 import type { Sampling } from '@bio/models'
 
 /** How the engine loads and runs a model. */
@@ -11,6 +11,8 @@ export interface EngineOptions {
   readonly weights?: 'f32' | 'bf16' | 'int8' | 'int4'
   /** Memory for keys and values. Default 256 MiB. */
   readonly cacheBytes?: number
+  /** Storage of keys and values: bf16 halves them, int8 with its scales takes a little over a quarter. Default 'f32'. */
+  readonly kvDtype?: KvDtype
   /** Tokens per cache block. Default 16. */
   readonly blockTokens?: number
   /** Sequences that decode together. Default 32. */

@@ -1,5 +1,5 @@
 import { StepScheduler } from '@bio/batching'
-import { PagedKvCache, type Sequence } from '@bio/kv-cache'
+import { PagedKvCache, type KvDtype, type Sequence } from '@bio/kv-cache'
 import { Decoder, decoderConfig, DecoderEngine, type Sampling } from '@bio/models'
 import { Rng } from '@bio/tensor'
 import { expect, test } from 'vitest'
@@ -19,10 +19,12 @@ const decoder = new Decoder(config, { rng: new Rng(1) })
 const prompt = Int32Array.from({ length: 21 }, (_, at) => (at * 7) % 97)
 const samplings = [1, 2, 3, 4, 5].map((seed): Sampling => ({ temperature: 1, seed }))
 
-function setUp(blocks: number) {
+function setUp(blocks: number, dtype: KvDtype) {
   const { layers, kvHeads, headDim } = config
-  const bytes = blocks * layers * 2 * kvHeads * headDim * 8 * 4
-  const cache = new PagedKvCache({ layers, kvHeads, headDim, blockTokens: 8, bytes })
+  const headBytes = { f32: 4 * headDim, bf16: 2 * headDim, int8: headDim + 4 }[dtype]
+  const bytes = blocks * layers * 2 * kvHeads * headBytes * 8
+  const cache = new PagedKvCache({ layers, kvHeads, headDim, blockTokens: 8, bytes, dtype })
+  expect(cache.stats()).toMatchObject({ blocks, bytes })
   const engine = new DecoderEngine(decoder, cache)
   const scheduler = new StepScheduler<Sequence, Sampling>({
     engine,
@@ -33,13 +35,15 @@ function setUp(blocks: number) {
   return { cache, scheduler }
 }
 
-test.each([
-  { blocks: 100, preempts: false },
-  { blocks: 11, preempts: true },
-])(
-  'samples of one prompt in $blocks blocks are those of requests that run alone',
-  async ({ blocks, preempts }) => {
-    const { cache, scheduler } = setUp(blocks)
+test.each(
+  (['f32', 'bf16', 'int8'] as const).flatMap((dtype) => [
+    { dtype, blocks: 100, preempts: false },
+    { dtype, blocks: 11, preempts: true },
+  ]),
+)(
+  'samples of one prompt in $blocks blocks of $dtype are those of requests that run alone',
+  async ({ dtype, blocks, preempts }) => {
+    const { cache, scheduler } = setUp(blocks, dtype)
     const samples = scheduler.sample({ prompt, maxTokens: 20, samplings })
     const together = await Promise.all(samples.map(async ({ result }) => (await result).tokens))
     const { prefilledTokens, preemptions } = scheduler.stats()
@@ -47,7 +51,7 @@ test.each([
     if (!preempts) expect(prefilledTokens).toBe(prompt.length + samplings.length - 1)
     expect(cache.stats().usedBlocks).toBe(0)
     for (const [index, sampling] of samplings.entries()) {
-      const alone = setUp(100).scheduler.submit({ prompt, maxTokens: 20, sampling })
+      const alone = setUp(100, dtype).scheduler.submit({ prompt, maxTokens: 20, sampling })
       expect((await alone.result).tokens).toEqual(together[index])
     }
     expect(new Set(together.map((tokens) => tokens.join())).size).toBe(5)

@@ -36,6 +36,7 @@ async function load(): Promise<Loaded> {
     folder,
     weights,
     cacheBytes = 2 ** 28,
+    kvDtype: dtype = 'f32',
     blockTokens = 16,
     maxSequences = 32,
     maxTokensPerStep = 256,
@@ -43,7 +44,7 @@ async function load(): Promise<Loaded> {
   if (options.threads !== undefined) getKernels().setThreads(options.threads)
   const { decoder, parameters, weightBytes } = await loadPacked(folder, { weights })
   const { layers, kvHeads, headDim, vocabSize, maxPositions } = decoder.config
-  const cache = new PagedKvCache({ layers, kvHeads, headDim, blockTokens, bytes: cacheBytes })
+  const cache = new PagedKvCache({ layers, kvHeads, headDim, blockTokens, bytes: cacheBytes, dtype })
   const engine = new DecoderEngine(decoder, cache)
   // An estimate is of this process: a server shares its machine, and its clock is fine enough for single steps.
   const meter = await EnergyMeter.open({ sources: defaultSources({ scope: 'process' }) })
