@@ -70,12 +70,15 @@ export class Bucket<Input, Output> {
 
   /**
    * Takes the next batch out. It is no larger than lets its members meet their deadlines, unless a full one waits: then those who would
-   * miss theirs in it give way instead, since smaller runs would make everybody later. It is empty if the time of all who wait is over;
-   * they have then been told.
+   * miss theirs in it give way instead, since smaller runs would make everybody later. Nor does it hold light tenants up for long, those who
+   * ask for less than their share of it: what others add at most doubles its time. It is empty if the time of all who wait is over; they
+   * have then been told.
    */
   take(now: number): Ticket<Input, Output>[] {
     const batch: Ticket<Input, Output>[] = []
     const fullMs = this.isFull ? this.model.predict(this.#fullCost(this.#cost / this.#count)) : 0
+    const light = this.isFull ? this.#lightTenants() : undefined
+    let lightCost = 0
     let cost = 0
     let deadlineAt = Infinity
     for (let next = this.first(); next !== undefined; next = this.first()) {
@@ -88,6 +91,9 @@ export class Bucket<Input, Output> {
       const fits = this.#fits(batch.length + 1, cost + next.cost)
       const inTime = now + this.model.predict(cost + next.cost) <= deadlineAt
       if (!fits || (batch.length > 0 && fullMs === 0 && !inTime)) break
+      if (light?.has(next.tenant)) lightCost += next.cost
+      else if (lightCost > 0 && this.model.predict(cost + next.cost) > 2 * this.model.predict(lightCost))
+        break
       cost += next.cost
       this.#serve(next, batch)
     }
@@ -102,6 +108,18 @@ export class Bucket<Input, Output> {
       this.#serve(late, batch)
     }
     return batch
+  }
+
+  /** Where several tenants ask for more than a run: those who wait for less than their weighted share of it. */
+  #lightTenants(): ReadonlySet<Tenant> {
+    const light = new Set<Tenant>()
+    if (this.#lines.size < 2) return light
+    const whole = this.#fullCost(this.#cost / this.#count)
+    let weights = 0
+    for (const { weight } of this.#lines.keys()) weights += weight
+    for (const [tenant, line] of this.#lines)
+      if (line.cost < (whole * tenant.weight) / weights) light.add(tenant)
+    return light
   }
 
   /** From now on a run could start for those that wait, though `concurrency` − 1 others are busy. */

@@ -75,6 +75,32 @@ test('a full queue of one tenant does not shut out another', async () => {
   expect((await results).filter(({ status }) => status === 'fulfilled')).toHaveLength(4)
 })
 
+test('what a noisy tenant adds at most doubles the run of a light one, and only where it would fill the run', async () => {
+  const served: string[][] = []
+  const batcher = new Batcher<string, string>({
+    maxBatchSize: 8,
+    run: async (names) => {
+      served.push([...names])
+      await new Promise((resolve) => setTimeout(resolve, 10 + 10 * names.length))
+      return names
+    },
+  })
+  for (let size = 1; size <= 8; size++) {
+    for (let index = 0; index < size; index++) void batcher.submit('learn')
+    await vi.advanceTimersByTimeAsync(200)
+  }
+  const play = async (noisy: number): Promise<string[]> => {
+    served.length = 0
+    for (let index = 0; index < 8; index++) void batcher.submit('a full run, which starts at once')
+    for (let index = 0; index < noisy; index++) void batcher.submit('noisy', { tenant: 'noisy' })
+    void batcher.submit('quiet', { tenant: 'quiet' })
+    await vi.advanceTimersByTimeAsync(1000)
+    return served.map((names) => `${names.length}${names.includes('quiet') ? ' with quiet' : ''}`)
+  }
+  expect(await play(16)).toEqual(['8', '3 with quiet', '8', '6']) // 20 ms alone, so 40 at most
+  expect(await play(6)).toEqual(['8', '7 with quiet'])
+})
+
 test('a priority goes first within its tenant, and gains nothing over another tenant', async () => {
   const { batcher, served } = busyBatcher()
   for (const name of ['a1', 'a2']) void batcher.submit({ name }, { tenant: 'a' })

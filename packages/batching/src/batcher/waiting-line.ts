@@ -7,12 +7,19 @@ import type { Ticket } from './ticket.js'
  */
 export class WaitingLine<Input, Output> {
   readonly #levels: Map<number, Set<Ticket<Input, Output>>> = new Map()
+  #cost = 0
 
   get isEmpty(): boolean {
     return this.#levels.size === 0
   }
 
+  /** Cost waiting here. */
+  get cost(): number {
+    return this.#cost
+  }
+
   add(ticket: Ticket<Input, Output>): void {
+    this.#cost += ticket.cost
     const level = this.#levels.get(ticket.priority)
     if (level === undefined) this.#levels.set(ticket.priority, new Set([ticket]))
     else level.add(ticket)
@@ -20,7 +27,7 @@ export class WaitingLine<Input, Output> {
 
   remove(ticket: Ticket<Input, Output>): void {
     const level = this.#levels.get(ticket.priority)
-    level?.delete(ticket)
+    if (level?.delete(ticket)) this.#cost -= ticket.cost
     if (level?.size === 0) this.#levels.delete(ticket.priority)
   }
 
