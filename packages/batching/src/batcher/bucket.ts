@@ -92,8 +92,7 @@ export class Bucket<Input, Output> {
       const inTime = now + this.model.predict(cost + next.cost) <= deadlineAt
       if (!fits || (batch.length > 0 && fullMs === 0 && !inTime)) break
       if (light?.has(next.tenant)) lightCost += next.cost
-      else if (lightCost > 0 && this.model.predict(cost + next.cost) > 2 * this.model.predict(lightCost))
-        break
+      else if (lightCost > 0 && this.model.predict(cost + next.cost) > this.#mostMs(lightCost, fullMs)) break
       cost += next.cost
       this.#serve(next, batch)
     }
@@ -120,6 +119,15 @@ export class Bucket<Input, Output> {
     for (const [tenant, line] of this.#lines)
       if (line.cost < (whole * tenant.weight) / weights) light.add(tenant)
     return light
+  }
+
+  /**
+   * Milliseconds of a run that light tenants share: twice their own, and no more than half of what others could add. While all runs were
+   * full, it is the latter that makes others, from which the model learns what a small one takes.
+   */
+  #mostMs(lightCost: number, fullMs: number): number {
+    const lightMs = this.model.predict(lightCost)
+    return Math.min(2 * lightMs, (lightMs + fullMs) / 2)
   }
 
   /** From now on a run could start for those that wait, though `concurrency` − 1 others are busy. */

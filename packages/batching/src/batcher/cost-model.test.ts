@@ -54,6 +54,15 @@ test('a machine that became slower is believed after some runs', () => {
   expect(model.predict(4)).toBeGreaterThan(45)
 })
 
+test('a small run that the machine held up does not make all sizes look alike', () => {
+  const usual = Array.from(
+    { length: 40 },
+    (_, run) => [8 + 8 * (run % 4), 1 + 0.1 * (8 + 8 * (run % 4))] as const,
+  )
+  const model = learnt([...usual, [1, 100], [32, 4.2]])
+  expect(model.predict(32) / model.predict(8)).toBeGreaterThan(1.8) // 2.33 without it
+})
+
 test('whatever was measured, no part is negative and no prediction is NaN', () => {
   const run = fc.tuple(
     fc.double({ min: 0, max: 1e6, noNaN: true }),

@@ -1,6 +1,9 @@
 /** How fast old runs are forgotten: the weight of one after n newer ones is 0.95ⁿ. */
 const memory = 0.95
 
+/** Runs after which it is known what a run rarely exceeds. */
+const known = 20
+
 /** Standard errors in a mean error, where errors are normal: √(π/2). */
 const standardErrors = Math.sqrt(Math.PI / 2)
 
@@ -8,7 +11,7 @@ const standardErrors = Math.sqrt(Math.PI / 2)
  * Learns how long a run takes: duration ≈ a·cost + b, by least squares over the recent runs.
  *
  * While all runs had about the same cost, a and b cannot be told apart: half of the duration is then taken for fixed, an opinion
- * that stays with the weight of a hundredth of a run. The first run is left out as soon as there is a second: it warmed caches and compilers up.
+ * that stays with the weight of a tenth of a run. The first run is left out as soon as there is a second: it warmed caches and compilers up.
  */
 export class CostModel {
   #runs = 0
@@ -43,11 +46,13 @@ export class CostModel {
     return this.predict(cost) + 3 * standardErrors * this.#error
   }
 
-  /** A run of this cost took so long. */
-  learn(cost: number, ms: number): void {
+  /** A run of this cost took so long; what it took beyond what runs rarely exceed was no part of it, and teaches nothing of others. */
+  learn(cost: number, tookMs: number): void {
     this.#runs += 1
     if (this.#runs === 2) this.#weight = this.#cost = this.#costSquared = this.#ms = this.#costMs = 0
-    if (this.#runs > 2) this.#error = memory * this.#error + (1 - memory) * Math.abs(ms - this.predict(cost))
+    const ms = this.#runs > known ? Math.min(tookMs, this.predictHigh(cost)) : tookMs
+    if (this.#runs > 2)
+      this.#error = memory * this.#error + (1 - memory) * Math.abs(tookMs - this.predict(cost))
     this.#weight = memory * this.#weight + 1
     this.#cost = memory * this.#cost + cost
     this.#costSquared = memory * this.#costSquared + cost * cost
@@ -61,7 +66,7 @@ export class CostModel {
     const meanMs = this.#ms / this.#weight
     const variance = Math.max(0, this.#costSquared / this.#weight - meanCost * meanCost)
     const covariance = this.#costMs / this.#weight - meanCost * meanMs
-    const opinion = (meanCost * meanCost) / (100 * this.#weight)
+    const opinion = (meanCost * meanCost) / (10 * this.#weight)
     if (!(variance + opinion > 0)) {
       this.#a = 0 // all costs are 0
       this.#b = meanMs
