@@ -71,7 +71,7 @@ export class Bucket<Input, Output> {
   /**
    * Takes the next batch out. It is no larger than lets its members meet their deadlines, unless a full one waits: then those who would
    * miss theirs in it give way instead, since smaller runs would make everybody later. Nor does it hold light tenants up for long, those who
-   * ask for less than their share of it: what others add at most doubles its time. It is empty if the time of all who wait is over; they
+   * ask for less than their share of it by a deadline: what others add at most doubles its time. It is empty if the time of all who wait is over; they
    * have then been told.
    */
   take(now: number): Ticket<Input, Output>[] {
@@ -91,7 +91,7 @@ export class Bucket<Input, Output> {
       const fits = this.#fits(batch.length + 1, cost + next.cost)
       const inTime = now + this.model.predict(cost + next.cost) <= deadlineAt
       if (!fits || (batch.length > 0 && fullMs === 0 && !inTime)) break
-      if (light?.has(next.tenant)) lightCost += next.cost
+      if (light?.has(next.tenant) && next.deadlineAt < Infinity) lightCost += next.cost
       else if (lightCost > 0 && this.model.predict(cost + next.cost) > this.#mostMs(lightCost, fullMs)) break
       cost += next.cost
       this.#serve(next, batch)

@@ -93,7 +93,7 @@ test('what a noisy tenant adds at most doubles the run of a light one, and only 
     served.length = 0
     for (let index = 0; index < 8; index++) void batcher.submit('a full run, which starts at once')
     for (let index = 0; index < noisy; index++) void batcher.submit('noisy', { tenant: 'noisy' })
-    void batcher.submit('quiet', { tenant: 'quiet' })
+    void batcher.submit('quiet', { tenant: 'quiet', deadlineMs: 10_000 })
     await vi.advanceTimersByTimeAsync(1000)
     return served.map((names) => `${names.length}${names.includes('quiet') ? ' with quiet' : ''}`)
   }
