@@ -23,7 +23,7 @@ pub fn to_bf16(out: &mut [u16], x: &[f32]) -> Result<()> {
 }
 
 per_isa! {
-    fn narrow(out: &mut [u16], x: &[f32]) {
+    pub(crate) fn narrow(out: &mut [u16], x: &[f32]) {
         for (out, x) in out.iter_mut().zip(x) {
             *out = bf16_from_f32(*x);
         }

@@ -35,14 +35,7 @@ impl<'a, T> Disjoint<'a, T> {
 
     /// Asks the cache for a value that will be needed soon.
     pub fn prefetch(&self, index: usize) {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: a prefetch reads nothing and faults on no address.
-        unsafe {
-            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(
-                self.start.wrapping_add(index).cast(),
-            );
-        }
-        let _ = index;
+        crate::memory::prefetch(self.start.wrapping_add(index));
     }
 }
 

@@ -1,4 +1,4 @@
-//! f32 and bf16 weights: panels of 32 weight rows, [expert][panel][k][32], as `matmul` packs its second operand. bf16 is widened on the
+//! f32 and bf16 weights: panels of 16 weight rows, [expert][panel][k][16], as `matmul` packs its second operand. bf16 is widened on the
 //! way to the registers; products and sums are f32.
 
 use super::{Span, filled, for_tasks};

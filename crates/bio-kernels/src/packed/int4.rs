@@ -88,6 +88,7 @@ mod avx2 {
     use std::arch::x86_64::*;
 
     use super::{Quantized, STEP, TILE, Tile};
+    use crate::memory::prefetch;
 
     /// Steps whose products fit 16 bits.
     const STEPS: usize = 4;
@@ -165,7 +166,7 @@ mod avx2 {
         let (size, steps) = (tile.group_size, tile.group_size / 8);
         let (low, ones) = (_mm256_set1_epi8(15), _mm256_set1_epi16(1));
         let mut totals = [[_mm256_setzero_si256(); 2]; ROWS];
-        // SAFETY: all reads are in the group, as the caller promises; a prefetch reads nothing.
+        // SAFETY: all reads are in the group, as the caller promises.
         unsafe {
             for (i, total) in totals.iter_mut().enumerate() {
                 *total = [_mm256_set1_epi32(*x.corrections.as_ptr().add(i * x.groups + group)); 2];
@@ -176,7 +177,7 @@ mod avx2 {
                 let mut pairs = [[_mm256_setzero_si256(); 2]; ROWS];
                 while step < end {
                     let bytes = tile.values.as_ptr().add((group * steps + step) * STEP);
-                    _mm_prefetch::<_MM_HINT_T0>(bytes.wrapping_add(AHEAD).cast());
+                    prefetch(bytes.wrapping_add(AHEAD));
                     let a = x.values.as_ptr().add(group * size + step * 8).cast::<i32>();
                     let bytes = [_mm256_loadu_si256(bytes.cast()), _mm256_loadu_si256(bytes.add(32).cast())];
                     let first = bytes.map(|bytes| _mm256_and_si256(bytes, low));

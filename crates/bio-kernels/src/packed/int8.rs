@@ -76,6 +76,7 @@ mod avx2 {
     use std::arch::x86_64::*;
 
     use super::{Quantized, STEP, TILE, Tile};
+    use crate::memory::prefetch;
 
     /// Bytes between a read and the prefetch for a later one.
     const AHEAD: usize = 1024;
@@ -112,13 +113,13 @@ mod avx2 {
         assert!(x.stride >= 4 * steps && x.pairs.len() >= ROWS * x.stride / 2);
         let low = _mm256_set1_epi16(255);
         let mut sums = [[[_mm256_setzero_si256(); 2]; ROWS]; TILES];
-        // SAFETY: steps of each tile, and of each row of x, by the assertions; a prefetch reads nothing.
+        // SAFETY: steps of each tile, and of each row of x, by the assertions.
         unsafe {
             for step in 0..steps {
                 let x_step = x.pairs.as_ptr().add(2 * step);
                 for (tile, sums) in tiles.iter().zip(&mut sums) {
                     let bytes = tile.as_ptr().add(step * STEP);
-                    _mm_prefetch::<_MM_HINT_T0>(bytes.wrapping_add(AHEAD).cast());
+                    prefetch(bytes.wrapping_add(AHEAD));
                     let bytes = [_mm256_loadu_si256(bytes.cast()), _mm256_loadu_si256(bytes.add(32).cast())];
                     let even = bytes.map(|bytes| _mm256_and_si256(bytes, low));
                     for (i, sum) in sums.iter_mut().enumerate() {

@@ -12,6 +12,7 @@ use std::ops::Range;
 use super::blocks::{Blocks, Run};
 use crate::disjoint::Disjoint;
 use crate::isa::{Isa, mul_add, per_isa};
+use crate::memory::prefetch;
 
 /// Row blocks side by side.
 const LANES: usize = 4;
@@ -168,15 +169,4 @@ unsafe fn step<const FMA: bool, const HEIGHT: usize, const LANES: usize>(
             }
         }
     }
-}
-
-#[inline(always)]
-fn prefetch<T>(at: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint, which touches nothing and may name any address.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
 }

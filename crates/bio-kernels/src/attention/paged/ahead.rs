@@ -1,5 +1,7 @@
 //! Memory that is asked for before its turn: pages lie anywhere, so the hardware can't foresee the next one.
 
+use crate::memory::prefetch;
+
 /// Bytes still to be asked for, a few lines at a time between computations, so that they never fill the queue of loads.
 pub(super) struct Ahead<'a> {
     bytes: &'a [u8],
@@ -23,16 +25,4 @@ impl<'a> Ahead<'a> {
         }
         self.bytes = rest;
     }
-}
-
-#[inline(always)]
-fn prefetch(at: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: SSE is part of x86-64, and a prefetch changes nothing, whatever the address.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(at.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
 }

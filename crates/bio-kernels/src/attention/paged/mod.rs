@@ -320,12 +320,7 @@ impl<P: PageValue> Tile<'_, P> {
         self.each_piece(self.key_pages, start..end, |piece, head, ahead| {
             let keys = P::rows(self.isa, head, piece.tokens.clone(), self.shape.head_dim, width, room);
             score(self.isa, &mut scores[piece.first..], queries, keys, width, ahead);
-            if P::SCALE_VALUES > 0 {
-                let scales = self.scales(scales, head, piece.tokens);
-                for row in scores.chunks_exact_mut(SPAN) {
-                    scale_by(self.isa, &mut row[piece.first..], scales);
-                }
-            }
+            self.scale_scores(scores, scales, head, &piece);
         });
         let seen = |row: usize| self.seen(row).saturating_sub(start).min(SPAN);
         for (r, (row, state)) in scores.chunks_exact_mut(SPAN).zip(states.chunks_exact_mut(size)).enumerate()
@@ -334,12 +329,7 @@ impl<P: PageValue> Tile<'_, P> {
             (state[width], state[width + 1]) = weigh(self.isa, &mut row[..seen(r)]);
         }
         self.each_piece(self.value_pages, start..end, |piece, head, ahead| {
-            if P::SCALE_VALUES > 0 {
-                let scales = self.scales(scales, head, piece.tokens.clone());
-                for row in scores.chunks_exact_mut(SPAN) {
-                    scale_by(self.isa, &mut row[piece.first..], scales);
-                }
-            }
+            self.scale_scores(scores, scales, head, &piece);
             let values = P::rows(self.isa, head, piece.tokens.clone(), self.shape.head_dim, width, room);
             let of_piece = |row: usize| seen(row).saturating_sub(piece.first).min(piece.tokens.len());
             let mut r = 0;
@@ -399,12 +389,18 @@ impl<P: PageValue> Tile<'_, P> {
         &head[piece.tokens.start * head_dim..end]
     }
 
-    fn scales<'s>(&self, to: &'s mut [f32; PIECE], head: &[P], tokens: Range<usize>) -> &'s [f32] {
-        let to = &mut to[..tokens.len()];
-        for (scale, token) in to.iter_mut().zip(tokens) {
+    /// Scores, or weights, of a piece times its tokens' scales, where the format has any.
+    fn scale_scores(&self, scores: &mut [f32], scales: &mut [f32; PIECE], head: &[P], piece: &Piece) {
+        if P::SCALE_VALUES == 0 {
+            return;
+        }
+        let scales = &mut scales[..piece.tokens.len()];
+        for (scale, token) in scales.iter_mut().zip(piece.tokens.clone()) {
             *scale = P::scale(head, token, self.shape);
         }
-        to
+        for row in scores.chunks_exact_mut(SPAN) {
+            scale_by(self.isa, &mut row[piece.first..], scales);
+        }
     }
 
     /// The states of no positions.

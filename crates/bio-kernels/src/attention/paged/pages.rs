@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::PageShape;
-use crate::convert::{bf16_from_f32, f32_from_bf16};
+use crate::convert::{f32_from_bf16, narrow};
 use crate::isa::{Isa, per_isa};
 use crate::quantize::quantize_row;
 
@@ -17,7 +17,20 @@ pub trait PageValue: Copy + Send + Sync + 'static {
     /// Stores one token's row in the head of a block.
     fn store(isa: Isa, head: &mut [Self], token: usize, row: &[f32], shape: PageShape);
 
-    /// Some tokens' rows before their scales are applied: [tokens, width], zeros beyond headDim; in `room` unless the page has that very form.
+    /// to [rows, width] = rows [rows, headDim] before their scales are applied, zeros beyond headDim.
+    fn widen(isa: Isa, to: &mut [f32], rows: &[Self], head_dim: usize, width: usize);
+
+    /// Rows that have that very form already.
+    fn as_they_are(_rows: &[Self]) -> Option<&[f32]> {
+        None
+    }
+
+    /// The scale of a token; asked for where SCALE_VALUES > 0 only.
+    fn scale(_head: &[Self], _token: usize, _shape: PageShape) -> f32 {
+        1.0
+    }
+
+    /// Some tokens' rows, widened: [tokens, width]; in `room` unless the page has that very form.
     fn rows<'a>(
         isa: Isa,
         head: &'a [Self],
@@ -25,10 +38,15 @@ pub trait PageValue: Copy + Send + Sync + 'static {
         head_dim: usize,
         width: usize,
         room: &'a mut [f32],
-    ) -> &'a [f32];
-
-    /// The scale of a token; asked for where SCALE_VALUES > 0 only.
-    fn scale(head: &[Self], token: usize, shape: PageShape) -> f32;
+    ) -> &'a [f32] {
+        let rows = &head[tokens.start * head_dim..tokens.end * head_dim];
+        if let (true, Some(rows)) = (head_dim == width, Self::as_they_are(rows)) {
+            return rows;
+        }
+        let room = &mut room[..tokens.len() * width];
+        Self::widen(isa, room, rows, head_dim, width);
+        room
+    }
 }
 
 impl PageValue for f32 {
@@ -38,25 +56,12 @@ impl PageValue for f32 {
         head[token * shape.head_dim..][..shape.head_dim].copy_from_slice(row);
     }
 
-    fn rows<'a>(
-        isa: Isa,
-        head: &'a [f32],
-        tokens: Range<usize>,
-        head_dim: usize,
-        width: usize,
-        room: &'a mut [f32],
-    ) -> &'a [f32] {
-        let rows = &head[tokens.start * head_dim..tokens.end * head_dim];
-        if head_dim == width {
-            return rows;
-        }
-        let room = &mut room[..tokens.len() * width];
-        copy_rows(isa, room, rows, head_dim, width);
-        room
+    fn widen(isa: Isa, to: &mut [f32], rows: &[f32], head_dim: usize, width: usize) {
+        copy_rows(isa, to, rows, head_dim, width);
     }
 
-    fn scale(_: &[f32], _: usize, _: PageShape) -> f32 {
-        1.0
+    fn as_they_are(rows: &[f32]) -> Option<&[f32]> {
+        Some(rows)
     }
 }
 
@@ -64,24 +69,11 @@ impl PageValue for u16 {
     const SCALE_VALUES: usize = 0;
 
     fn store(isa: Isa, head: &mut [u16], token: usize, row: &[f32], shape: PageShape) {
-        narrow_row(isa, &mut head[token * shape.head_dim..][..shape.head_dim], row);
+        narrow(isa, &mut head[token * shape.head_dim..][..shape.head_dim], row);
     }
 
-    fn rows<'a>(
-        isa: Isa,
-        head: &'a [u16],
-        tokens: Range<usize>,
-        head_dim: usize,
-        width: usize,
-        room: &'a mut [f32],
-    ) -> &'a [f32] {
-        let room = &mut room[..tokens.len() * width];
-        widen_bf16(isa, room, &head[tokens.start * head_dim..tokens.end * head_dim], head_dim, width);
-        room
-    }
-
-    fn scale(_: &[u16], _: usize, _: PageShape) -> f32 {
-        1.0
+    fn widen(isa: Isa, to: &mut [f32], rows: &[u16], head_dim: usize, width: usize) {
+        widen_bf16(isa, to, rows, head_dim, width);
     }
 }
 
@@ -90,28 +82,24 @@ impl PageValue for i8 {
 
     fn store(isa: Isa, head: &mut [i8], token: usize, row: &[f32], shape: PageShape) {
         let scale = quantize_row(isa, &mut head[token * shape.head_dim..][..shape.head_dim], row);
-        let at = shape.block_tokens * shape.head_dim + token * Self::SCALE_VALUES;
-        head[at..at + Self::SCALE_VALUES].copy_from_slice(&scale.to_le_bytes().map(u8::cast_signed));
+        let at = scale_of(token, shape);
+        head[at].copy_from_slice(&scale.to_le_bytes().map(u8::cast_signed));
     }
 
-    fn rows<'a>(
-        isa: Isa,
-        head: &'a [i8],
-        tokens: Range<usize>,
-        head_dim: usize,
-        width: usize,
-        room: &'a mut [f32],
-    ) -> &'a [f32] {
-        let room = &mut room[..tokens.len() * width];
-        widen_int8(isa, room, &head[tokens.start * head_dim..tokens.end * head_dim], head_dim, width);
-        room
+    fn widen(isa: Isa, to: &mut [f32], rows: &[i8], head_dim: usize, width: usize) {
+        widen_int8(isa, to, rows, head_dim, width);
     }
 
     fn scale(head: &[i8], token: usize, shape: PageShape) -> f32 {
-        let at = shape.block_tokens * shape.head_dim + token * Self::SCALE_VALUES;
-        let bytes: [i8; 4] = head[at..at + 4].try_into().expect("four bytes");
+        let bytes: [i8; 4] = head[scale_of(token, shape)].try_into().expect("four bytes");
         f32::from_le_bytes(bytes.map(i8::cast_unsigned))
     }
+}
+
+/// Where a token's int8 scale is in the head of a block.
+fn scale_of(token: usize, shape: PageShape) -> Range<usize> {
+    let at = shape.block_tokens * shape.head_dim + token * i8::SCALE_VALUES;
+    at..at + i8::SCALE_VALUES
 }
 
 /// to [rows, width] = f(from [rows, headDim]), zeros behind.
@@ -141,13 +129,5 @@ per_isa! {
 per_isa! {
     fn widen_int8(to: &mut [f32], from: &[i8], head_dim: usize, width: usize) {
         each_row(to, from, head_dim, width, f32::from);
-    }
-}
-
-per_isa! {
-    fn narrow_row(to: &mut [u16], from: &[f32]) {
-        for (to, from) in to.iter_mut().zip(from) {
-            *to = bf16_from_f32(*from);
-        }
     }
 }
