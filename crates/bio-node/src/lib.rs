@@ -11,6 +11,7 @@ mod elementwise;
 mod energy;
 mod gguf;
 mod guard;
+mod held;
 mod matrix;
 mod packed;
 mod quantize;

@@ -4,39 +4,31 @@ use napi::Env;
 use napi_derive::napi;
 
 use crate::guard::{Out, Result, guard, unknown};
+use crate::held::Held;
 
-/// Weights on this side, counted to the JavaScript heap so that its collector knows their weight.
 #[napi(custom_finalize)]
 pub struct PackedMatrix {
-    inner: Option<packed::PackedMatrix>,
-    bytes: usize,
+    held: Held<packed::PackedMatrix>,
 }
 
 #[napi]
 impl PackedMatrix {
     #[napi(getter)]
     pub fn bytes(&self) -> f64 {
-        self.bytes as f64
+        self.held.bytes()
     }
 
     #[napi]
     pub fn dispose(&mut self, env: Env) {
-        if self.inner.take().is_some() {
-            count(env, -(self.bytes as i64));
-        }
+        self.held.dispose(env);
     }
 }
 
 impl napi::bindgen_prelude::ObjectFinalize for PackedMatrix {
     fn finalize(mut self, env: Env) -> napi::Result<()> {
-        self.dispose(env);
+        self.held.dispose(env);
         Ok(())
     }
-}
-
-pub fn count(env: Env, bytes: i64) {
-    // Only the collector's estimate depends on it.
-    let _ = env.adjust_external_memory(bytes);
 }
 
 pub fn dtype_of(name: &str, group_size: u32) -> std::result::Result<PackedDtype, KernelError> {
@@ -49,31 +41,17 @@ pub fn dtype_of(name: &str, group_size: u32) -> std::result::Result<PackedDtype,
     })
 }
 
-pub fn disposed(operation: &'static str) -> KernelError {
-    KernelError {
-        code: "ERR_BIO_DISPOSED",
-        operation,
-        expected: "a packed matrix in use".into(),
-        received: "one that was disposed".into(),
-    }
-}
-
 impl PackedMatrix {
     pub fn new(env: Env, inner: packed::PackedMatrix) -> Self {
         let bytes = inner.bytes();
-        count(env, bytes as i64);
-        Self { inner: Some(inner), bytes }
+        Self { held: Held::new(env, inner, bytes) }
     }
 
     pub fn alive_mut(
         &mut self,
         operation: &'static str,
     ) -> std::result::Result<&mut packed::PackedMatrix, KernelError> {
-        self.inner.as_mut().ok_or_else(|| disposed(operation))
-    }
-
-    fn alive(&self, operation: &'static str) -> std::result::Result<&packed::PackedMatrix, KernelError> {
-        self.inner.as_ref().ok_or_else(|| disposed(operation))
+        self.held.get_mut(operation)
     }
 }
 
@@ -96,7 +74,7 @@ pub fn pack(
 
 #[napi]
 pub fn unpack(out: Out<'_>, packed: &PackedMatrix) -> Result<()> {
-    guard(|| packed.alive("unpack")?.unpack(out))
+    guard(|| packed.held.get("unpack")?.unpack(out))
 }
 
 #[napi]
@@ -107,10 +85,10 @@ pub fn matmul_packed(
     m: u32,
     bias: Option<&[f32]>,
 ) -> Result<()> {
-    guard(|| packed::matmul_packed(out, x, packed.alive("matmulPacked")?, m as usize, bias))
+    guard(|| packed::matmul_packed(out, x, packed.held.get("matmulPacked")?, m as usize, bias))
 }
 
 #[napi]
 pub fn grouped_matmul_packed(out: Out<'_>, x: &[f32], packed: &PackedMatrix, offsets: &[i32]) -> Result<()> {
-    guard(|| packed::grouped_matmul_packed(out, x, packed.alive("groupedMatmulPacked")?, offsets))
+    guard(|| packed::grouped_matmul_packed(out, x, packed.held.get("groupedMatmulPacked")?, offsets))
 }

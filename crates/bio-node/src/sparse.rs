@@ -3,33 +3,29 @@ use napi::Env;
 use napi_derive::napi;
 
 use crate::guard::{Out, Result, guard, unknown};
-use crate::packed::{count, disposed};
+use crate::held::Held;
 
-/// Sparse weights on this side, counted to the JavaScript heap as `PackedMatrix` is.
 #[napi(custom_finalize)]
 pub struct SparseMatrix {
-    inner: Option<sparse::SparseMatrix>,
-    bytes: usize,
+    held: Held<sparse::SparseMatrix>,
 }
 
 #[napi]
 impl SparseMatrix {
     #[napi(getter)]
     pub fn bytes(&self) -> f64 {
-        self.bytes as f64
+        self.held.bytes()
     }
 
     #[napi]
     pub fn dispose(&mut self, env: Env) {
-        if self.inner.take().is_some() {
-            count(env, -(self.bytes as i64));
-        }
+        self.held.dispose(env);
     }
 }
 
 impl napi::bindgen_prelude::ObjectFinalize for SparseMatrix {
     fn finalize(mut self, env: Env) -> napi::Result<()> {
-        self.dispose(env);
+        self.held.dispose(env);
         Ok(())
     }
 }
@@ -48,8 +44,7 @@ pub fn pack_sparse(
         sparse::SparseMatrix::pack(weights, format, rows as usize, columns as usize)
     })?;
     let bytes = inner.bytes();
-    count(env, bytes as i64);
-    Ok(SparseMatrix { inner: Some(inner), bytes })
+    Ok(SparseMatrix { held: Held::new(env, inner, bytes) })
 }
 
 #[napi]
@@ -60,8 +55,5 @@ pub fn sparse_matmul(
     m: u32,
     bias: Option<&[f32]>,
 ) -> Result<()> {
-    guard(|| {
-        let matrix = sparse.inner.as_ref().ok_or_else(|| disposed("sparseMatmul"))?;
-        sparse::sparse_matmul(out, x, matrix, m as usize, bias)
-    })
+    guard(|| sparse::sparse_matmul(out, x, sparse.held.get("sparseMatmul")?, m as usize, bias))
 }

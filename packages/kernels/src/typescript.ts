@@ -1,6 +1,6 @@
-import { BioError } from '@bio/errors'
 import { checked } from './checked/index.js'
 import type { Kernels, PackedMatrix, SparseMatrix } from './interface.js'
+import { madeHere } from './made-here.js'
 import { activate, activateBackward, swiglu, swigluBackward } from './reference/activation.js'
 import { attention, attentionBackward } from './reference/attention.js'
 import { dequantizeBlocks, setBlocks } from './reference/blocks.js'
@@ -85,18 +85,3 @@ const own = (operation: string, packed: PackedMatrix): ReferencePackedMatrix =>
   madeHere(operation, packed, ReferencePackedMatrix)
 const ownSparse = (operation: string, sparse: SparseMatrix): ReferenceSparseMatrix =>
   madeHere(operation, sparse, ReferenceSparseMatrix)
-
-/** The matrix, if this backend made it. */
-function madeHere<Matrix>(
-  operation: string,
-  matrix: unknown,
-  type: new (...args: never[]) => Matrix,
-): Matrix {
-  if (matrix instanceof type) return matrix
-  throw new BioError('ERR_BIO_VALUE', {
-    operation,
-    expected: 'a matrix that this backend packed',
-    received: 'one of another backend',
-    hint: 'Pack and multiply with the same kernels.',
-  })
-}
