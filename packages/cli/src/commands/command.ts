@@ -1,5 +1,6 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { BioError } from '@bio/errors'
+import type { EngineOptions } from '@bio/serve'
 
 /** One verb of the command line. */
 export interface Command {
@@ -47,8 +48,21 @@ export function integer(
   })
 }
 
+/** Flags that say how a model is held, for commands that run one. */
+export const modelFlags = { weights: { type: 'string' }, 'kv-dtype': { type: 'string' } } as const
+
+/** What the flags of `modelFlags` say, if they were given. */
+export function modelOptions(values: {
+  readonly weights?: string | undefined
+  readonly 'kv-dtype'?: string | undefined
+}): Pick<EngineOptions, 'weights' | 'kvDtype'> {
+  const weights = oneOf(values.weights, { name: 'weights', words: ['f32', 'bf16', 'int8', 'int4'] })
+  const kvDtype = oneOf(values['kv-dtype'], { name: 'kv-dtype', words: ['f32', 'bf16', 'int8'] })
+  return { ...(weights === undefined ? {} : { weights }), ...(kvDtype === undefined ? {} : { kvDtype }) }
+}
+
 /** One of some words from a flag, if it was given. */
-export function oneOf<T extends string>(
+function oneOf<T extends string>(
   value: string | undefined,
   { name, words }: { name: string; words: readonly T[] },
 ): T | undefined {

@@ -1,7 +1,7 @@
 import { Engine } from '@bio/serve'
 import { loadTokenizer, TextStream } from '@bio/models'
 import { digits } from '../terminal/format.js'
-import { integer, oneOf, parse, type Command } from './command.js'
+import { integer, modelFlags, modelOptions, parse, type Command } from './command.js'
 
 const usage = `bio run MODEL PROMPT…: continue a text with a Hugging Face folder or a GGUF file
 
@@ -15,8 +15,7 @@ const flags = {
   tokens: { type: 'string' },
   temperature: { type: 'string' },
   seed: { type: 'string' },
-  weights: { type: 'string' },
-  'kv-dtype': { type: 'string' },
+  ...modelFlags,
 } as const
 
 export const runModel: Command = {
@@ -28,21 +27,9 @@ export const runModel: Command = {
     const [folder = '.', ...words] = positionals
     const maxTokens = integer(values.tokens, { name: 'tokens', low: 1, high: 1e6, otherwise: 200 })
     const seed = integer(values.seed, { name: 'seed', low: 0, high: 2 ** 31, otherwise: 0 })
-    const weights = oneOf(values.weights, {
-      name: 'weights',
-      words: ['f32', 'bf16', 'int8', 'int4'],
-    })
-    const kvDtype = oneOf(values['kv-dtype'], { name: 'kv-dtype', words: ['f32', 'bf16', 'int8'] })
+    const model = modelOptions(values)
     const tokenizer = await loadTokenizer(folder)
-    await using engine = await Engine.open(
-      {
-        folder,
-        maxSequences: 1,
-        ...(weights === undefined ? {} : { weights }),
-        ...(kvDtype === undefined ? {} : { kvDtype }),
-      },
-      { signal },
-    )
+    await using engine = await Engine.open({ folder, maxSequences: 1, ...model }, { signal })
     const prompt = tokenizer.encode(words.join(' '))
     const room = engine.model.maxPositions - prompt.length
     const request = {

@@ -1,6 +1,6 @@
 import { serve } from '@bio/serve'
 import { bytes } from '../terminal/format.js'
-import { integer, oneOf, parse, type Command } from './command.js'
+import { integer, modelFlags, modelOptions, parse, type Command } from './command.js'
 
 const usage = `bio serve MODEL: serve a Hugging Face folder or a GGUF file with OpenAI's API
 
@@ -16,9 +16,8 @@ const usage = `bio serve MODEL: serve a Hugging Face folder or a GGUF file with 
 const flags = {
   port: { type: 'string' },
   host: { type: 'string' },
-  weights: { type: 'string' },
   'cache-mib': { type: 'string' },
-  'kv-dtype': { type: 'string' },
+  ...modelFlags,
   sequences: { type: 'string' },
   queue: { type: 'string' },
   name: { type: 'string' },
@@ -30,8 +29,6 @@ export const serveModel: Command = {
     const parsed = parse(args, { usage, flags })
     if (parsed === undefined) return
     const { values, positionals } = parsed
-    const weights = oneOf(values.weights, { name: 'weights', words: ['f32', 'bf16', 'int8', 'int4'] })
-    const kvDtype = oneOf(values['kv-dtype'], { name: 'kv-dtype', words: ['f32', 'bf16', 'int8'] })
     const server = await serve({
       folder: positionals[0] ?? '.',
       port: integer(values.port, { name: 'port', low: 0, high: 65_535, otherwise: 8080 }),
@@ -40,8 +37,7 @@ export const serveModel: Command = {
         integer(values['cache-mib'], { name: 'cache-mib', low: 1, high: 2 ** 20, otherwise: 256 }) * 2 ** 20,
       maxSequences: integer(values.sequences, { name: 'sequences', low: 1, high: 4096, otherwise: 32 }),
       maxQueue: integer(values.queue, { name: 'queue', low: 1, high: 1e6, otherwise: 256 }),
-      ...(weights === undefined ? {} : { weights }),
-      ...(kvDtype === undefined ? {} : { kvDtype }),
+      ...modelOptions(values),
       ...(values.name === undefined ? {} : { modelName: values.name }),
     })
     console.log(
