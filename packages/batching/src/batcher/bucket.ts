@@ -70,14 +70,15 @@ export class Bucket<Input, Output> {
 
   /**
    * Takes the next batch out. It is no larger than lets its members meet their deadlines, unless a full one waits: then those who would
-   * miss theirs in it give way instead, since smaller runs would make everybody later. Nor does it hold light tenants up for long, those who
-   * ask for less than their share of it by a deadline: what others add at most doubles its time. It is empty if the time of all who wait is over; they
-   * have then been told.
+   * miss theirs in it give way instead, since smaller runs would make everybody later. Nor does it hold light tenants up for long, those
+   * who ask for less than their share of it by a deadline: what others add at most doubles its time. It is empty if the time of all who
+   * wait is over; they have then been told.
    */
   take(now: number): Ticket<Input, Output>[] {
     const batch: Ticket<Input, Output>[] = []
-    const fullMs = this.isFull ? this.model.predict(this.#fullCost(this.#cost / this.#count)) : 0
-    const light = this.isFull ? this.#lightTenants() : undefined
+    const fullCost = this.isFull ? this.#fullCost(this.#cost / this.#count) : undefined
+    const fullMs = fullCost === undefined ? 0 : this.model.predict(fullCost)
+    const light = fullCost === undefined || this.#lines.size < 2 ? undefined : this.#lightTenants(fullCost)
     let lightCost = 0
     let cost = 0
     let deadlineAt = Infinity
@@ -110,14 +111,12 @@ export class Bucket<Input, Output> {
   }
 
   /** Where several tenants ask for more than a run: those who wait for less than their weighted share of it. */
-  #lightTenants(): ReadonlySet<Tenant> {
+  #lightTenants(fullCost: number): ReadonlySet<Tenant> {
     const light = new Set<Tenant>()
-    if (this.#lines.size < 2) return light
-    const whole = this.#fullCost(this.#cost / this.#count)
     let weights = 0
     for (const { weight } of this.#lines.keys()) weights += weight
     for (const [tenant, line] of this.#lines)
-      if (line.cost < (whole * tenant.weight) / weights) light.add(tenant)
+      if (line.cost < (fullCost * tenant.weight) / weights) light.add(tenant)
     return light
   }
 
