@@ -59,6 +59,36 @@ proptest! {
     }
 
     #[test]
+    fn few_rows_or_columns_have_the_bits_of_many(
+        seed: u64, few in 1usize..11, many in 60usize..140, k in 60usize..300, threads in 1usize..4,
+        transpose_a: bool, transpose_b: bool, accumulate: bool,
+    ) {
+        let (m, n) = (many, many + 7);
+        let mut noise = Noise(seed);
+        let (a, b, before) = (noise.floats(m * k, 1.0), noise.floats(k * n, 1.0), noise.floats(m * n, 1.0));
+        let stored = |rows, columns, transposed, value: &dyn Fn(usize, usize) -> f32| -> Vec<f32> {
+            (0..rows * columns)
+                .map(|at| if transposed { value(at % rows, at / rows) } else { value(at / columns, at % columns) })
+                .collect()
+        };
+        on_every_tier(|tier| {
+            let product = |m: usize, n: usize| {
+                let a = stored(m, k, transpose_a, &|i, p| a[i * k + p]);
+                let b = stored(k, n, transpose_b, &|p, j| b[j * k + p]);
+                let mut out = stored(m, n, false, &|i, j| before[i * (many + 7) + j]);
+                matmul(&mut out, &a, &b, MatmulShape { m, n, k, transpose_a, transpose_b, accumulate }).unwrap();
+                out
+            };
+            pool::set_threads(threads);
+            let whole = product(m, n);
+            assert_eq!(bits(&product(few, n)), bits(&whole[..few * n]), "{tier}: rows");
+            let columns = stored(m, few, false, &|i, j| whole[i * n + j]);
+            assert_eq!(bits(&product(m, few)), bits(&columns), "{tier}: columns");
+            pool::set_threads(1);
+        });
+    }
+
+    #[test]
     fn experts_multiply_their_own_rows(
         seed: u64, rows in 0usize..60, experts in 1usize..7, n in 1usize..70, k in 1usize..120, transpose: bool,
     ) {

@@ -15,6 +15,8 @@
 
 mod grouped;
 mod pack;
+#[cfg(target_arch = "x86_64")]
+mod skinny;
 mod tile;
 
 pub(crate) use grouped::{check_offsets, rows_of};
@@ -27,6 +29,8 @@ use crate::error::{Result, check_len, checked_product};
 use crate::isa::{self, Isa};
 use pack::{BUFFERS, pack_rows};
 pub(crate) use pack::{Buffer, PANEL, Strided, pack_panel, panels};
+#[cfg(target_arch = "x86_64")]
+use skinny::Grid;
 use tile::{Place, Steps};
 
 /// Rows of A that are packed together.
@@ -135,7 +139,7 @@ fn parts(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>>
     (0..count).map(move |index| part(range.clone(), index, count))
 }
 
-/// A task of `matmul`: packs its part of B stretch by stretch.
+/// A task of `matmul`: packs its part of B stretch by stretch, unless so few rows or columns use it that packing costs more.
 fn multiply(
     isa: Isa,
     out: Target<'_>,
@@ -147,6 +151,24 @@ fn multiply(
     k: usize,
     accumulate: bool,
 ) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let places = columns.start * PANEL..n.min(columns.end * PANEL);
+        let (height, width) = (rows.len(), places.len());
+        let Target { values, first, stride } = out;
+        let first = first + rows.start * stride + places.start;
+        if skinny::suits(isa, b, height, width, k) {
+            let out = Grid { values, first, row: stride, column: 1 };
+            let (a, b) = (a.from(rows.start, 0), b.from(0, places.start));
+            return skinny::multiply(out, a, b, height, width, k, !accumulate);
+        }
+        // outᵀ = bᵀ·aᵀ
+        if skinny::suits(isa, a.transposed(), width, height, k) {
+            let out = Grid { values, first, row: 1, column: stride };
+            let (a, b) = (a.from(rows.start, 0).transposed(), b.from(0, places.start).transposed());
+            return skinny::multiply(out, b, a, width, height, k, !accumulate);
+        }
+    }
     BUFFERS.with_borrow_mut(|(panels_of_b, tiles_of_a)| {
         for columns in parts(columns, WIDTH) {
             for from in (0..k).step_by(DEPTH) {

@@ -145,6 +145,9 @@ fn interleave(isa: Isa, packed: &mut [f32], a: Strided<'_>, rows: usize) {
 }
 
 #[cfg(target_arch = "x86_64")]
+pub(super) use x86::transpose;
+
+#[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
 
@@ -174,7 +177,7 @@ mod x86 {
     /// Eight rows of eight to eight columns.
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn transpose(rows: [__m256; 8]) -> [__m256; 8] {
+    pub fn transpose(rows: [__m256; 8]) -> [__m256; 8] {
         let [a, b, c, d, e, f, g, h] = rows;
         let (ab, cd) = (
             (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b)),
