@@ -7,7 +7,8 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@bio/source', 'node', 'import', 'default'] } },
   test: {
     include: slow
-      ? ['packages/*/src/**/*.slow.test.ts', 'tools/**/*.slow.test.mjs']
+      ? // Property tests run again: with BIO_SLOW=1 some draw many more cases.
+        ['packages/*/src/**/*.{slow,property}.test.ts', 'tools/**/*.slow.test.mjs']
       : [
           'packages/*/src/**/*.test.ts',
           'tools/**/*.test.mjs',

@@ -6,6 +6,9 @@ import { binding, native, tiers } from '../testing/native-tiers.js'
 import { Source } from '../testing/source.js'
 import { createTypeScriptKernels } from '../typescript.js'
 
+/** Cases per property and tier: 23 properties, so 11,040 in a slow run even where there are two tiers. */
+const casesOf = (quick: number): number => (process.env['BIO_SLOW'] === '1' ? 240 : quick)
+
 const threads = native?.threads ?? 1
 afterEach(() => {
   binding?.limitIsaForTest('')
@@ -26,8 +29,9 @@ type RowKernel = (
   shape: { rows: number; n: number; k: number },
 ) => (part: Part) => Float32Array
 
-const slice = (x: Float32Array, { first, count }: Part, columns: number): Float32Array =>
-  x.slice(first * columns, (first + count) * columns)
+/** A view: where a row lies in memory must not matter either. */
+const rowsOf = (x: Float32Array, { first, count }: Part, columns: number): Float32Array =>
+  x.subarray(first * columns, (first + count) * columns)
 
 const packedKernels = (['f32', 'bf16', 'int8', 'int4'] as const).flatMap((dtype) => {
   const groups = dtype === 'int4' ? ([32, 128] as const) : ([undefined] as const)
@@ -45,7 +49,7 @@ const packedKernels = (['f32', 'bf16', 'int8', 'int4'] as const).flatMap((dtype)
       })
       return (part) => {
         const out = new Float32Array(part.count * n)
-        kernels.matmulPacked(out, slice(x, part, columns), packed, { m: part.count, bias })
+        kernels.matmulPacked(out, rowsOf(x, part, columns), packed, { m: part.count, bias })
         return out
       }
     },
@@ -60,7 +64,7 @@ const sparseKernels = (['dense', 'csr', '4x1', '16x1'] as const).map((format): [
     const sparse = kernels.packSparse(weights, { rows: n, columns: k, format })
     return (part) => {
       const out = new Float32Array(part.count * n)
-      kernels.sparseMatmul(out, slice(x, part, k), sparse, { m: part.count, bias })
+      kernels.sparseMatmul(out, rowsOf(x, part, k), sparse, { m: part.count, bias })
       return out
     }
   },
@@ -68,17 +72,17 @@ const sparseKernels = (['dense', 'csr', '4x1', '16x1'] as const).map((format): [
 
 /** Inference kernels whose rows must not know their neighbours. */
 const rowKernels: readonly [string, RowKernel][] = [
-  [
-    'matmul',
+  ...[true, false].map((transposeB): [string, RowKernel] => [
+    `matmul${transposeB ? ' by a transpose' : ''}`,
     (kernels, source, { rows, n, k }) => {
       const [x, weights] = [source.floats(rows * k), source.floats(n * k)]
       return (part) => {
         const out = new Float32Array(part.count * n)
-        kernels.matmul(out, slice(x, part, k), weights, { m: part.count, n, k, transposeB: true })
+        kernels.matmul(out, rowsOf(x, part, k), weights, { m: part.count, n, k, transposeB })
         return out
       }
     },
-  ],
+  ]),
   ...packedKernels,
   ...sparseKernels,
   [
@@ -87,7 +91,7 @@ const rowKernels: readonly [string, RowKernel][] = [
       const [x, weight] = [source.floats(rows * k), source.floats(k)]
       return (part) => {
         const [out, inverse] = [new Float32Array(part.count * k), new Float32Array(part.count)]
-        kernels.rmsNorm(out, inverse, slice(x, part, k), weight, {
+        kernels.rmsNorm(out, inverse, rowsOf(x, part, k), weight, {
           rows: part.count,
           columns: k,
           epsilon: 1e-5,
@@ -101,8 +105,8 @@ const rowKernels: readonly [string, RowKernel][] = [
     (kernels, source, { rows, k }) => {
       const x = source.floats(rows * k, 5)
       return (part) => {
-        const out = slice(x, part, k)
-        kernels.softmax(out, out, { rows: part.count, columns: k })
+        const out = new Float32Array(part.count * k)
+        kernels.softmax(out, rowsOf(x, part, k), { rows: part.count, columns: k })
         return out
       }
     },
@@ -113,18 +117,26 @@ const rowKernels: readonly [string, RowKernel][] = [
       const gateUp = source.floats(rows * 2 * k, 4)
       return (part) => {
         const out = new Float32Array(part.count * k)
-        kernels.swiglu(out, slice(gateUp, part, 2 * k), { rows: part.count, hidden: k })
+        kernels.swiglu(out, rowsOf(gateUp, part, 2 * k), { rows: part.count, hidden: k })
         return out
       }
     },
   ],
 ]
 
-const shapes = fc.record({
-  rows: fc.integer({ min: 1, max: 40 }),
-  n: fc.integer({ min: 1, max: 150 }),
-  k: fc.integer({ min: 1, max: 600 }),
-})
+/** Mostly small, then past every blocking size in turn: rows of a block and of a chunk, columns of a panel, depth of a stretch. */
+const upTo = (rows: number, n: number, k: number): fc.Arbitrary<{ rows: number; n: number; k: number }> =>
+  fc.record({
+    rows: fc.integer({ min: 1, max: rows }),
+    n: fc.integer({ min: 1, max: n }),
+    k: fc.integer({ min: 1, max: k }),
+  })
+const shapes = fc.oneof(
+  { weight: 6, arbitrary: upTo(40, 150, 600) },
+  { weight: 1, arbitrary: upTo(1200, 40, 40) },
+  { weight: 1, arbitrary: upTo(9, 1100, 200) },
+  { weight: 1, arbitrary: upTo(9, 60, 2600) },
+)
 const cut = fc.tuple(fc.nat(), fc.nat())
 
 describe.skipIf(native === undefined).each(tiers)('on %s', (isa) => {
@@ -141,23 +153,24 @@ describe.skipIf(native === undefined).each(tiers)('on %s', (isa) => {
         native!.setThreads(1 + (length % threads))
         const width = whole.length / rows
         const part = compute({ rows, first, count })
-        expect(bits(part)).toEqual(bits(whole.subarray(first * width, (first + count) * width)))
+        expectSameBits(part, whole.subarray(first * width, (first + count) * width))
       }),
-      { numRuns: 40 },
+      { numRuns: casesOf(40) },
     )
   })
 
-  test.each(['f32', 'bf16', 'int8', 'int4'] as const)(
-    'experts %s: a row has the bits of its expert alone',
-    (dtype) => {
+  test.each([['f32'], ['bf16'], ['int8'], ['int4', 32], ['int4', 128]] as const)(
+    'experts %s %s: a row has the bits of its expert alone, with any threads',
+    (dtype, groupSize) => {
       fc.assert(
         fc.property(fc.nat(), shapes, (seed, { rows, n, k }) => {
           binding!.limitIsaForTest(isa)
           const source = new Source(seed)
-          const columns = dtype === 'int4' ? 32 * (1 + (k % 5)) : k
+          const columns = groupSize === undefined ? k : groupSize * (1 + (k % 5))
           const { offsets, experts } = source.offsets(rows)
           const [x, weights] = [source.floats(rows * columns), source.floats(experts * n * columns)]
-          const format = { dtype, rows: n, columns }
+          const format = { dtype, rows: n, columns, ...(groupSize === undefined ? {} : { groupSize }) }
+          native!.setThreads(1 + (seed % threads))
           using packed = native!.pack(weights, { ...format, experts })
           const out = new Float32Array(rows * n)
           native!.groupedMatmulPacked(out, x, packed, { offsets })
@@ -167,24 +180,25 @@ describe.skipIf(native === undefined).each(tiers)('on %s', (isa) => {
               weights.slice(expert * n * columns, (expert + 1) * n * columns),
               format,
             )
+            native!.setThreads(1 + (k % threads))
             for (let row = first; row < end; row++) {
               const one = new Float32Array(n)
-              native!.matmulPacked(one, x.slice(row * columns, (row + 1) * columns), alone, { m: 1 })
-              expect(bits(one)).toEqual(bits(out.subarray(row * n, (row + 1) * n)))
+              native!.matmulPacked(one, x.subarray(row * columns, (row + 1) * columns), alone, { m: 1 })
+              expectSameBits(one, out.subarray(row * n, (row + 1) * n))
             }
           }
         }),
-        { numRuns: 25 },
+        { numRuns: casesOf(25) },
       )
     },
   )
 
   test.each(pageFormats)('pagedAttention $name: a token has the same bits in any batch, chunking, order of pages and threads', ({ pages }) => {
     fc.assert(
-      fc.property(fc.nat(), fc.integer({ min: 1, max: 600 }), fc.nat(4), fc.nat(3), (seed, length, a, b) => {
+      fc.property(fc.nat(), fc.integer({ min: 1, max: 600 }), fc.nat(999), fc.nat(3), (seed, length, a, b) => {
         binding!.limitIsaForTest(isa)
         const source = new Source(seed)
-        const [kvHeads, blockTokens, headDim] = [1 + (a % 2), 1 + b * 5, 4 + 4 * a]
+        const [kvHeads, blockTokens, headDim] = [1 + (a % 2), 1 + b * 5, 4 + 4 * (a % 5)]
         const heads = kvHeads * (1 + (b % 3))
         const shape = { kvHeads, blockTokens, headDim }
         const maxBlocks = Math.ceil(length / blockTokens)
@@ -195,8 +209,11 @@ describe.skipIf(native === undefined).each(tiers)('on %s', (isa) => {
           source.floats(length * width),
           source.floats(length * heads * headDim),
         ]
-        /** Writes the sequence into the blocks of a table, then attends for tokens [first, end) as one batch. */
-        const attend = (table: Int32Array, first: number, end: number): Float32Array => {
+        /**
+         * Writes the sequence into the blocks of a table, then attends for tokens [first, end) as one batch, behind `company` tokens of
+         * another sequence.
+         */
+        const attend = (table: Int32Array, first: number, end: number, company: number): Float32Array => {
           const [keyPages, valuePages] = [pages(blocks, shape), pages(blocks, shape)]
           const slots = Int32Array.from(
             { length },
@@ -204,34 +221,40 @@ describe.skipIf(native === undefined).each(tiers)('on %s', (isa) => {
           )
           native!.pagedWrite(keyPages, keys, slots, shape)
           native!.pagedWrite(valuePages, values, slots, shape)
-          const out = new Float32Array((end - first) * heads * headDim)
+          const taken = new Set(table)
+          const free = Int32Array.from({ length: blocks }, (_, block) => block).filter((block) => !taken.has(block))
+          const size = heads * headDim
+          const tokens = Array.from({ length: company + end - first }, (_, i) => (i < company ? i : first + i - company))
+          const out = new Float32Array(tokens.length * size)
           native!.pagedAttention(
             out,
-            q.slice(first * heads * headDim, end * heads * headDim),
+            Float32Array.from(tokens.flatMap((token) => [...q.subarray(token * size, (token + 1) * size)])),
             keyPages,
             valuePages,
             {
               ...shape,
               heads,
               maxBlocks,
-              sequences: new Int32Array(end - first),
-              positions: Int32Array.from({ length: end - first }, (_, i) => first + i),
-              blockTables: table,
+              sequences: Int32Array.from(tokens, (_, i) => (i < company ? 1 : 0)),
+              positions: Int32Array.from(tokens),
+              blockTables: Int32Array.from([...table, ...free.subarray(0, maxBlocks)]),
             },
           )
-          return out
+          return out.subarray(company * size)
         }
         const inOrder = Int32Array.from({ length: maxBlocks }, (_, i) => i)
         const shuffled = inOrder.map((i) => blocks - 1 - i * 2)
-        const whole = attend(inOrder, 0, length)
+        native!.setThreads(threads)
+        const whole = attend(inOrder, 0, length, 0)
         const first = seed % length
         const end = first + 1 + (a % (length - first))
         native!.setThreads(1 + (seed % threads))
-        expect(bits(attend(shuffled, first, end))).toEqual(
-          bits(whole.subarray(first * heads * headDim, end * heads * headDim)),
+        expectSameBits(
+          attend(shuffled, first, end, (seed >>> 8) % Math.min(length, 70)),
+          whole.subarray(first * heads * headDim, end * heads * headDim),
         )
       }),
-      { numRuns: 60 },
+      { numRuns: casesOf(60) },
     )
   })
 
@@ -251,15 +274,19 @@ describe.skipIf(native === undefined).each(tiers)('on %s', (isa) => {
         const [a, b] = [new Float32Array(n), new Float32Array(n)]
         native!.matmulPacked(a, x, native!.pack(weights, options), { m: 1 })
         typescript.matmulPacked(b, x, typescript.pack(weights, options), { m: 1 })
-        expect(bits(a)).toEqual(bits(b))
+        expectSameBits(a, b)
         const exact = Array.from({ length: n }, (_, row) =>
           x.reduce((sum, value, i) => sum + value * weights[row * columns + i]!, 0),
         )
         expect(Array.from(a)).toEqual(exact)
       }),
-      { numRuns: 40 },
+      { numRuns: casesOf(40) },
     )
   })
 })
 
-const bits = (x: Float32Array): Uint32Array => new Uint32Array(x.slice().buffer)
+function expectSameBits(found: Float32Array, expected: Float32Array): void {
+  const bytes = ({ buffer, byteOffset, byteLength }: Float32Array): Buffer => Buffer.from(buffer, byteOffset, byteLength)
+  // Both are compared at once; the slow comparison, element by element, is for its message.
+  if (!bytes(found).equals(bytes(expected))) expect([...bytes(found)]).toEqual([...bytes(expected)])
+}
