@@ -11,6 +11,38 @@ const UNTOUCHED: f32 = 7.5;
 /// The longest array of a case.
 const LONGEST: usize = 1 << 15;
 
+/// Defines a target: what is done with bytes. libFuzzer chooses them; Miri, which cannot run it, gets some hundreds of bytes at a time that are
+/// the same in every run.
+#[macro_export]
+macro_rules! fuzz_target {
+    (|$bytes:ident: &[u8]| $body:block) => {
+        #[cfg(not(miri))]
+        libfuzzer_sys::fuzz_target!(|$bytes: &[u8]| $body);
+
+        #[cfg(miri)]
+        #[unsafe(no_mangle)]
+        fn miri_start(_: isize, _: *const *const u8) -> isize {
+            $crate::reproducible(|$bytes: &[u8]| $body);
+            0
+        }
+    };
+}
+
+/// Runs cases of bytes by xorshift: Marsaglia 2003.
+pub fn reproducible(case: impl Fn(&[u8])) {
+    const CASES: usize = 40;
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut byte = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    };
+    for _ in 0..CASES {
+        case(&std::array::from_fn::<u8, 512, _>(|_| byte()));
+    }
+}
+
 pub struct Draw<'a>(pub Unstructured<'a>);
 
 impl Draw<'_> {

@@ -182,6 +182,9 @@ pub fn swiglu_backward(
         checked_product("swiglu_backward", &[2, size])?,
     )?;
     check_len("swiglu_backward", "gate_up", gate_up.len(), 2 * size)?;
+    if dy.is_empty() {
+        return Ok(());
+    }
     let isa = isa::current();
     let d_gate_up = Disjoint::new(d_gate_up);
     for_ranges(rows, 4 * hidden, &|range| {

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use crate::isa::{self, Isa, per_isa};
+use crate::pool::MOST_THREADS;
 
 /// Words of one stream read before the next stream's turn: four cache lines.
 const STEP: usize = 32;
@@ -11,7 +12,7 @@ const STREAMS: usize = 6;
 
 /// Bytes per second read from a buffer in huge pages where the system grants them, best of five passes over it.
 pub fn read_bandwidth(bytes: usize, threads: usize) -> f64 {
-    let threads = threads.max(1);
+    let threads = threads.clamp(1, MOST_THREADS);
     let share = (bytes.max(1 << 16) / 8 / threads).next_multiple_of(STEP * STREAMS);
     let mut buffer = Vec::with_capacity(share * threads);
     crate::memory::prefer_huge_pages(&mut buffer);
@@ -53,7 +54,7 @@ pub enum Peak {
 /// Operations per second, a multiply-add counting two; 0 where the machine lacks the instruction. Int8 is `vpdpbusd`, or with AVX2 alone
 /// the `vpmaddubsw`, `vpmaddwd` and `vpaddd` that stand for it (sums kept in 16 bits for a while need fewer of the last two, and exceed this).
 pub fn peak(kind: Peak, threads: usize) -> f64 {
-    let isa = isa::current();
+    let (isa, threads) = (isa::current(), threads.clamp(1, MOST_THREADS));
     let rounds = 2_000_000u64;
     let operations_per_round = match (kind, isa) {
         (Peak::F32, Isa::Avx512 | Isa::Avx512Bf16) => 16 * 16 * 2,
@@ -66,11 +67,11 @@ pub fn peak(kind: Peak, threads: usize) -> f64 {
     };
     best(3, || {
         std::thread::scope(|scope| {
-            for _ in 0..threads.max(1) {
+            for _ in 0..threads {
                 scope.spawn(move || std::hint::black_box(spin(kind, isa, rounds)));
             }
         });
-        (rounds * operations_per_round * threads.max(1) as u64) as f64
+        (rounds * operations_per_round * threads as u64) as f64
     })
 }
 

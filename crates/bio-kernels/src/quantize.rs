@@ -58,6 +58,7 @@ pub fn quantize_int8(
     check_len("quantize_int8", "x", x.len(), size)?;
     check_len("quantize_int8", "scales", scales.len(), rows)?;
     let isa = isa::current();
+    let columns = columns.max(1);
     for ((scale, values), x) in
         scales.iter_mut().zip(values.chunks_exact_mut(columns)).zip(x.chunks_exact(columns))
     {
@@ -77,6 +78,7 @@ pub fn dequantize_int8(
     check_len("dequantize_int8", "out", out.len(), size)?;
     check_len("dequantize_int8", "values", values.len(), size)?;
     check_len("dequantize_int8", "scales", scales.len(), rows)?;
+    let columns = columns.max(1);
     for ((out, values), scale) in out.chunks_exact_mut(columns).zip(values.chunks_exact(columns)).zip(scales)
     {
         for (out, value) in out.iter_mut().zip(values) {

@@ -5,8 +5,7 @@ use bio_kernels::attention::{
     AttentionShape, PageShape, PagedQueries, attention, attention_backward, paged_attention, paged_write,
 };
 use bio_kernels::rotary::{Rotary, rotary};
-use bio_kernels_fuzz::{Draw, check};
-use libfuzzer_sys::fuzz_target;
+use bio_kernels_fuzz::{Draw, check, fuzz_target};
 
 fuzz_target!(|bytes: &[u8]| {
     Draw::run(bytes, |draw| {

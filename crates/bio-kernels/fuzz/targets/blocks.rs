@@ -4,8 +4,7 @@
 use bio_kernels::gguf::{BlockType, dequantize_blocks};
 use bio_kernels::isa::Isa;
 use bio_kernels::packed::{PackedDtype, PackedMatrix};
-use bio_kernels_fuzz::{CODES, Draw, check};
-use libfuzzer_sys::fuzz_target;
+use bio_kernels_fuzz::{CODES, Draw, check, fuzz_target};
 
 fuzz_target!(|bytes: &[u8]| {
     // Names are what crosses the language border.

@@ -2,8 +2,7 @@
 #![no_main]
 
 use bio_kernels::packed::{PackedDtype, PackedMatrix, grouped_matmul_packed, matmul_packed};
-use bio_kernels_fuzz::{CODES, Draw, check};
-use libfuzzer_sys::fuzz_target;
+use bio_kernels_fuzz::{CODES, Draw, check, fuzz_target};
 
 fuzz_target!(|bytes: &[u8]| {
     Draw::run(bytes, |draw| {

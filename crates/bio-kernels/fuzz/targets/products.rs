@@ -3,8 +3,7 @@
 
 use bio_kernels::fisher::square_accumulate;
 use bio_kernels::matmul::{MatmulShape, grouped_matmul, grouped_weight_gradient, matmul};
-use bio_kernels_fuzz::{Draw, check};
-use libfuzzer_sys::fuzz_target;
+use bio_kernels_fuzz::{Draw, check, fuzz_target};
 
 fuzz_target!(|bytes: &[u8]| {
     Draw::run(bytes, |draw| {

@@ -7,8 +7,7 @@ use bio_kernels::norm::{layer_norm, layer_norm_backward, rms_norm, rms_norm_back
 use bio_kernels::quantize::{dequantize_int4, dequantize_int8, quantize_int4, quantize_int8};
 use bio_kernels::rows::{gather_rows, scatter_add_rows, sum_rows};
 use bio_kernels::softmax::{softmax, softmax_backward};
-use bio_kernels_fuzz::{Draw, check};
-use libfuzzer_sys::fuzz_target;
+use bio_kernels_fuzz::{Draw, check, fuzz_target};
 
 fuzz_target!(|bytes: &[u8]| {
     Draw::run(bytes, |draw| {

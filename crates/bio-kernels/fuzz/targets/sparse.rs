@@ -2,8 +2,7 @@
 #![no_main]
 
 use bio_kernels::sparse::{SparseFormat, SparseMatrix, sparse_matmul};
-use bio_kernels_fuzz::{CODES, Draw, check};
-use libfuzzer_sys::fuzz_target;
+use bio_kernels_fuzz::{CODES, Draw, check, fuzz_target};
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(name) = std::str::from_utf8(bytes) {

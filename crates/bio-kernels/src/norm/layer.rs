@@ -41,7 +41,7 @@ pub fn layer_norm(
 
 per_isa! {
     fn forward(out: &mut [f32], mean: &mut [f32], inverse: &mut [f32], x: &[f32], weight: &[f32], bias: &[f32], epsilon: f32) {
-        let columns = weight.len();
+        let columns = weight.len().max(1);
         let rows = out.chunks_exact_mut(columns).zip(x.chunks_exact(columns)).zip(mean).zip(inverse);
         for (((out, x), mean), inverse) in rows {
             let centre = sum_of(x, |value| value) / columns as f32;
@@ -96,7 +96,7 @@ pub fn layer_norm_backward(
 
 per_isa! {
     fn input_gradient(dx: &mut [f32], dy: &[f32], x: &[f32], weight: &[f32], mean: &[f32], inverse: &[f32]) {
-        let columns = weight.len();
+        let columns = weight.len().max(1);
         let count = columns as f32;
         let rows = dx.chunks_exact_mut(columns).zip(dy.chunks_exact(columns)).zip(x.chunks_exact(columns));
         for (((dx, dy), x), (&centre, &scale)) in rows.zip(mean.iter().zip(inverse)) {

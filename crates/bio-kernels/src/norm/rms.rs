@@ -32,7 +32,7 @@ pub fn rms_norm(
 
 per_isa! {
     fn forward(out: &mut [f32], inverse: &mut [f32], x: &[f32], weight: &[f32], epsilon: f32) {
-        let columns = weight.len();
+        let columns = weight.len().max(1);
         for ((out, x), inverse) in out.chunks_exact_mut(columns).zip(x.chunks_exact(columns)).zip(inverse) {
             let scale = 1.0 / (sum_of(x, |value| value * value) / columns as f32 + epsilon).sqrt();
             *inverse = scale;
@@ -75,7 +75,7 @@ pub fn rms_norm_backward(
 
 per_isa! {
     fn input_gradient(dx: &mut [f32], dy: &[f32], x: &[f32], weight: &[f32], inverse: &[f32]) {
-        let columns = weight.len();
+        let columns = weight.len().max(1);
         let rows = dx.chunks_exact_mut(columns).zip(dy.chunks_exact(columns)).zip(x.chunks_exact(columns)).zip(inverse);
         for (((dx, dy), x), &scale) in rows {
             let mut lanes = [0.0f32; LANES];

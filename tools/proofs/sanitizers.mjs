@@ -1,0 +1,49 @@
+// AddressSanitizer on all Rust tests and on the tests of @bio/kernels with a sanitized addon in Node; ThreadSanitizer on the tests of the
+// kernels, whose pool it is for.
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { root } from '../setup.mjs'
+import { run } from '../shell.mjs'
+import { folder, prove, triple } from './record.mjs'
+
+export function asan() {
+  const here = ['--target', triple, '--target-dir', join(folder, 'asan')]
+  const env = { RUSTFLAGS: '-Zsanitizer=address' }
+  prove('asan: Rust tests', 'cargo', ['+nightly', 'test', '--workspace', ...here], { env })
+  const build = ['+nightly', 'build', '--profile', 'dev-fast', '-p', 'bio-node', ...here]
+  if (prove('asan: build of the addon', 'cargo', build, { env })) node()
+}
+
+/** The tests of @bio/kernels in a Node that runs on the sanitizer's allocator, so that typed arrays have guards on both sides. */
+function node() {
+  const logs = join(folder, 'asan', 'logs')
+  rmSync(logs, { recursive: true, force: true })
+  mkdirSync(logs)
+  const env = {
+    LD_PRELOAD: runtime(),
+    // What V8 keeps until the end is no leak of ours.
+    ASAN_OPTIONS: `detect_leaks=0:log_path=${join(logs, 'node')}`,
+    NODE_OPTIONS: `--require ${join(root, 'tools', 'proofs', 'sanitized-addon.cjs')}`,
+    BIO_SANITIZED_ADDON: join(folder, 'asan', triple, 'dev-fast', 'libbio_node.so'),
+  }
+  prove('asan: tests of @bio/kernels', 'vitest', ['run', 'packages/kernels'], { env })
+  for (const file of readdirSync(logs)) console.error(readFileSync(join(logs, file), 'utf8'))
+}
+
+/** The sanitizer's run-time as a shared library, from the archive that rustc has. */
+function runtime() {
+  const library = join(folder, 'asan', 'runtime.so')
+  if (existsSync(library)) return library
+  const sysroot = run('rustc', ['+nightly', '--print', 'sysroot'], { quiet: true }).output.trim()
+  const archive = join(sysroot, 'lib', 'rustlib', triple, 'lib', 'librustc-nightly_rt.asan.a')
+  const whole = ['-Wl,--whole-archive', archive, '-Wl,--no-whole-archive']
+  run('cc', ['-shared', '-o', library, ...whole, '-lpthread', '-ldl', '-lrt', '-lm'])
+  return library
+}
+
+export function tsan() {
+  const args = ['+nightly', 'test', '-Zbuild-std', '-p', 'bio-kernels']
+  const env = { RUSTFLAGS: '-Zsanitizer=thread' }
+  const here = ['--target', triple, '--target-dir', join(folder, 'tsan')]
+  prove('tsan: tests of bio-kernels', 'cargo', [...args, ...here], { env })
+}
