@@ -1,8 +1,8 @@
 // AddressSanitizer on all Rust tests and on the tests of @bio/kernels with a sanitized addon in Node; ThreadSanitizer on the tests of the
 // kernels, whose pool it is for.
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { root } from '../setup.mjs'
+import { root, setup } from '../setup.mjs'
 import { run } from '../shell.mjs'
 import { folder, prove, triple } from './record.mjs'
 
@@ -16,6 +16,7 @@ export function asan() {
 
 /** The tests of @bio/kernels in a Node that runs on the sanitizer's allocator, so that typed arrays have guards on both sides. */
 function node() {
+  setup()
   const logs = join(folder, 'asan', 'logs')
   rmSync(logs, { recursive: true, force: true })
   mkdirSync(logs)
@@ -26,16 +27,19 @@ function node() {
     NODE_OPTIONS: `--require ${join(root, 'tools', 'proofs', 'sanitized-addon.cjs')}`,
     BIO_SANITIZED_ADDON: join(folder, 'asan', triple, 'dev-fast', 'libbio_node.so'),
   }
+  // Without it the tests of the native kernels would be skipped.
+  const load = `require(${JSON.stringify(join(root, 'packages', 'kernels', 'native', 'bio-node.linux-x64-gnu.node'))}).version()`
+  if (!prove('asan: the addon in Node', 'node', ['-e', load], { env })) return
   prove('asan: tests of @bio/kernels', 'vitest', ['run', 'packages/kernels'], { env })
   for (const file of readdirSync(logs)) console.error(readFileSync(join(logs, file), 'utf8'))
 }
 
-/** The sanitizer's run-time as a shared library, from the archive that rustc has. */
+/** The sanitizer's run-time as a shared library, from the archive that rustc links into programs; less the part that only programs may have. */
 function runtime() {
-  const library = join(folder, 'asan', 'runtime.so')
-  if (existsSync(library)) return library
+  const [archive, library] = [join(folder, 'asan', 'runtime.a'), join(folder, 'asan', 'runtime.so')]
   const sysroot = run('rustc', ['+nightly', '--print', 'sysroot'], { quiet: true }).output.trim()
-  const archive = join(sysroot, 'lib', 'rustlib', triple, 'lib', 'librustc-nightly_rt.asan.a')
+  copyFileSync(join(sysroot, 'lib', 'rustlib', triple, 'lib', 'librustc-nightly_rt.asan.a'), archive)
+  run('ar', ['d', archive, 'asan_preinit.cpp.o'])
   const whole = ['-Wl,--whole-archive', archive, '-Wl,--no-whole-archive']
   run('cc', ['-shared', '-o', library, ...whole, '-lpthread', '-ldl', '-lrt', '-lm'])
   return library

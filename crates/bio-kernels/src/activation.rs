@@ -106,6 +106,7 @@ per_isa! {
 /// dx = dy·f′(x).
 pub fn activate_backward(dx: &mut [f32], dy: &[f32], x: &[f32], kind: Activation) -> Result<()> {
     check_len("activate_backward", "dy", dy.len(), dx.len())?;
+    check_len("activate_backward", "x", x.len(), dx.len())?;
     dx.copy_from_slice(dy);
     activate_backward_in_place(dx, x, kind)
 }

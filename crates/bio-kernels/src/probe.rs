@@ -188,3 +188,16 @@ mod x86 {
         sums.iter().map(|sum| _mm256_cvtsi256_si32(*sum) as f32).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg_attr(miri, ignore = "a thousand threads, and nothing but safe code")]
+    fn any_number_of_bytes_and_threads_is_read() {
+        for (bytes, threads) in [(0, 0), (1, 1), (1, 8193), (1 << 20, 3), (4096, usize::MAX)] {
+            assert!(read_bandwidth(bytes, threads) > 0.0, "{bytes} {threads}");
+        }
+    }
+}

@@ -149,6 +149,9 @@ pub fn quantize_int4(
     check_len("quantize_int4", "nibbles", nibbles.len(), size / 2)?;
     check_len("quantize_int4", "x", x.len(), size)?;
     check_len("quantize_int4", "scales", scales.len(), size / group_size)?;
+    if scales.is_empty() {
+        return Ok(());
+    }
     let groups = scales.len();
     let (nibbles, scales) = (Disjoint::new(nibbles), Disjoint::new(scales));
     for_ranges(groups, group_size * 16, &|range| {

@@ -15,13 +15,13 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
     using file = new GgufFile(folder)
     return ggufTokenizer(readHeader(file), folder)
   }
-  const json = await readJson(join(folder, 'tokenizer.json'))
-  const config = (await readJson(join(folder, 'tokenizer_config.json'))) as Record<string, unknown>
+  const json = (await readJson(join(folder, 'tokenizer.json'))) as object
+  const config = (await readJson(join(folder, 'tokenizer_config.json'))) as Record<string, unknown> | null
   const template =
-    typeof config['chat_template'] === 'string'
+    typeof config?.['chat_template'] === 'string'
       ? config['chat_template']
       : await readTemplate(join(folder, 'chat_template.jinja'))
-  return makeTokenizer({ json: json as object, config, template, where: folder })
+  return makeTokenizer({ json, config: config ?? {}, template, where: folder })
 }
 
 /** A tokenizer from the contents of `tokenizer.json`, `tokenizer_config.json` and the chat template; `where` they came from. */
@@ -36,7 +36,13 @@ export function makeTokenizer({
   readonly template: string | undefined
   readonly where: string
 }): Tokenizer {
-  const inner = new HuggingFaceTokenizer(json, config)
+  const inner = understood(`a tokenizer in ${where}`, () => {
+    const tokenizer = new HuggingFaceTokenizer(json, config)
+    // Some parts are looked at only when they are used.
+    const { ids } = tokenizer.encode('a b', { add_special_tokens: false })
+    if (ids.length > 0) tokenizer.decode(ids)
+    return tokenizer
+  })
   const name = tokenName(config['eos_token'])
   const endOfText = name === undefined ? undefined : inner.token_to_id(name)
   if (endOfText === undefined) {
@@ -47,7 +53,8 @@ export function makeTokenizer({
     })
   }
   const vocabSize = inner.get_vocab(true).size
-  const template = source === undefined ? undefined : new Template(source)
+  const template =
+    source === undefined ? undefined : understood(`a chat template in ${where}`, () => new Template(source))
   return {
     vocabSize,
     endOfText,
@@ -76,6 +83,20 @@ export function makeTokenizer({
       const tokens = { bos_token: tokenName(config['bos_token']) ?? '', eos_token: name }
       return template.render({ messages, add_generation_prompt: true, ...tokens })
     },
+  }
+}
+
+/** What the libraries throw at contents that they don't expect has no code. */
+function understood<T>(expected: string, read: () => T): T {
+  try {
+    return read()
+  } catch (cause) {
+    throw new BioError('ERR_BIO_FORMAT', {
+      operation: 'loadTokenizer',
+      expected,
+      received: (cause as Error).message,
+      cause,
+    })
   }
 }
 

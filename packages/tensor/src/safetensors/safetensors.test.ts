@@ -225,28 +225,6 @@ describe('a corrupt file is refused:', () => {
     await writeFile(path, content)
     expect(await code(readSafetensors(path))).toBe('ERR_BIO_FORMAT')
   })
-
-  test('any file with a changed, missing or added byte is read or refused, never anything else', async () => {
-    const path = place()
-    await fc.assert(
-      fc.asyncProperty(
-        fc.nat(python.length - 1),
-        fc.nat(255),
-        fc.constantFrom('change', 'cut', 'add'),
-        async (at, byte, how) => {
-          const content =
-            how === 'cut'
-              ? python.subarray(0, at)
-              : Buffer.concat([python, Buffer.alloc(how === 'add' ? 1 : 0)])
-          if (how === 'change') content[at] = byte
-          await writeFile(path, content)
-          const outcome = await code(readSafetensors(path))
-          expect(outcome).toBeOneOf(how === 'change' ? ['settled', 'ERR_BIO_FORMAT'] : ['ERR_BIO_FORMAT'])
-        },
-      ),
-      { numRuns: 200 },
-    )
-  })
 })
 
 test('__metadata__ and spaces around the JSON may be missing or there', async () => {
