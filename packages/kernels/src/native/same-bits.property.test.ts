@@ -161,7 +161,7 @@ describe.skipIf(native === undefined).each(tiers)('on %s', (isa) => {
 
   test.each([['f32'], ['bf16'], ['int8'], ['int4', 32], ['int4', 128]] as const)(
     'experts %s %s: a row has the bits of its expert alone, with any threads',
-    (dtype, groupSize) => {
+    (dtype, groupSize?) => {
       fc.assert(
         fc.property(fc.nat(), shapes, (seed, { rows, n, k }) => {
           binding!.limitIsaForTest(isa)
