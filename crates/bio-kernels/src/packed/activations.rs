@@ -15,7 +15,8 @@ pub(super) struct Quantized<'a> {
     pub stride: usize,
     /// [rows, groups]
     pub scales: &'a [f32],
-    /// −ZERO·Σ values per row and group, [rows, groups]: what unsigned weights add too much.
+    /// −ZERO·Σ values per row and group, [rows, groups]: what unsigned weights add too much. With `pairs` (one group) also −Σ a₀·a₁ over
+    /// neighbours.
     pub corrections: &'a [i32],
     pub groups: usize,
     /// The values in 16 bits, two in each: of every four the first and third, then the second and fourth. Empty unless asked for.
@@ -74,7 +75,8 @@ impl Quantized<'_> {
                     quantize_groups(isa, values, scales, corrections, x, group, zero);
                     if pairs {
                         // SAFETY: as above.
-                        widen(isa, unsafe { parts.3.part(row * stride / 2..(row + 1) * stride / 2) }, values);
+                        let pairs = unsafe { parts.3.part(row * stride / 2..(row + 1) * stride / 2) };
+                        corrections[0] -= widen(isa, pairs, values);
                     }
                 }
             });
@@ -111,10 +113,15 @@ per_isa! {
 }
 
 per_isa! {
-    fn widen(pairs: &mut [i32], values: &[i8]) {
+    /// Gives the sum of the products of neighbours.
+    fn widen(pairs: &mut [i32], values: &[i8]) -> i32 {
+        let mut products = 0;
         for (pairs, values) in pairs.chunks_exact_mut(2).zip(values.chunks_exact(4)) {
-            let pair = |low: i8, high: i8| i32::from(low) & 0xffff | i32::from(high) << 16;
-            (pairs[0], pairs[1]) = (pair(values[0], values[2]), pair(values[1], values[3]));
+            let values = [0, 1, 2, 3].map(|at| i32::from(values[at]));
+            pairs[0] = values[0] & 0xffff | values[2] << 16;
+            pairs[1] = values[1] & 0xffff | values[3] << 16;
+            products += values[0] * values[1] + values[2] * values[3];
         }
+        products
     }
 }

@@ -1,7 +1,8 @@
 //! 4-bit weights with a scale per row and group of columns: nibbles 0 to 15, 8 stands for 0.
 
+use super::TILE;
 use super::activations::Quantized;
-use super::tiles::{Format, HEIGHT, STEP, TILE, Tile, Tiles};
+use super::tiles::{Format, HEIGHT, STEP, Tile, Tiles};
 use crate::error::Result;
 use crate::isa::{Isa, mul_add, per_isa};
 use crate::quantize::quantize_int4;
@@ -27,14 +28,14 @@ impl Format for Int4 {
         #[cfg(target_arch = "x86_64")]
         if isa == Isa::Avx2 {
             // SAFETY: this tier has the features.
-            return unsafe { avx2::by_height(sums, tiles, x) };
+            return unsafe { avx2::dots(sums, tiles, x) };
         }
         let rows = sums.len() / tiles.len();
         for (tile, sums) in tiles.iter().zip(sums.chunks_mut(rows)) {
             match isa {
                 #[cfg(target_arch = "x86_64")]
                 // SAFETY: these tiers have VNNI.
-                Isa::Avx512 | Isa::Avx512Bf16 => unsafe { vnni::by_height(sums, *tile, x) },
+                Isa::Avx512 | Isa::Avx512Bf16 => unsafe { vnni::dots(sums, *tile, x) },
                 _ => portable(isa, sums, *tile, x),
             }
         }
@@ -95,29 +96,30 @@ mod avx2 {
     /// Bytes between a read and the prefetch for a later one.
     const AHEAD: usize = 1024;
 
-    /// Four rows of x, or four tiles, at a time: their sums are half of the sixteen registers.
+    /// sums [tiles][rows][16], four rows of x or four tiles at a time: their sums are half of the sixteen registers.
     #[target_feature(enable = "avx2,fma")]
-    pub fn by_height(sums: &mut [[f32; TILE]], tiles: &[Tile<'_>], x: Quantized<'_>) {
-        if let &[a, b, c, d] = tiles {
-            return dots::<4, 1>(sums, [a, b, c, d], x);
-        }
+    pub fn dots(sums: &mut [[f32; TILE]], tiles: &[Tile<'_>], x: Quantized<'_>) {
         let rows = sums.len() / tiles.len();
+        match (rows, tiles) {
+            (1, &[a, b, c, d]) => return few::<4, 1>(sums, [a, b, c, d], x),
+            (2, &[a, b]) => return few::<2, 2>(sums, [a, b], x),
+            _ => {}
+        }
         for (&tile, sums) in tiles.iter().zip(sums.chunks_mut(rows)) {
             for (four, sums) in sums.chunks_mut(4).enumerate() {
                 let x = x.rows(4 * four..4 * four + sums.len());
                 match sums.len() {
-                    1 => dots::<1, 1>(sums, [tile], x),
-                    2 => dots::<1, 2>(sums, [tile], x),
-                    3 => dots::<1, 3>(sums, [tile], x),
-                    _ => dots::<1, 4>(sums, [tile], x),
+                    1 => few::<1, 1>(sums, [tile], x),
+                    2 => few::<1, 2>(sums, [tile], x),
+                    3 => few::<1, 3>(sums, [tile], x),
+                    _ => few::<1, 4>(sums, [tile], x),
                 }
             }
         }
     }
 
-    /// sums [tiles][rows][16]
     #[target_feature(enable = "avx2,fma")]
-    fn dots<const TILES: usize, const ROWS: usize>(
+    fn few<const TILES: usize, const ROWS: usize>(
         sums: &mut [[f32; TILE]],
         tiles: [Tile<'_>; TILES],
         x: Quantized<'_>,
@@ -218,22 +220,25 @@ mod vnni {
     use super::{HEIGHT, Quantized, STEP, TILE, Tile};
 
     #[target_feature(enable = "avx512f,avx512vnni")]
-    pub fn by_height(sums: &mut [[f32; TILE]], weights: Tile<'_>, x: Quantized<'_>) {
-        match sums.len() {
-            1 => dots::<1>(sums, weights, x),
-            2 => dots::<2>(sums, weights, x),
-            3 => dots::<3>(sums, weights, x),
-            4 => dots::<4>(sums, weights, x),
-            5 => dots::<5>(sums, weights, x),
-            6 => dots::<6>(sums, weights, x),
-            7 => dots::<7>(sums, weights, x),
-            _ => dots::<HEIGHT>(sums, weights, x),
+    pub fn dots(sums: &mut [[f32; TILE]], weights: Tile<'_>, x: Quantized<'_>) {
+        for (index, sums) in sums.chunks_mut(HEIGHT).enumerate() {
+            let x = x.rows(HEIGHT * index..HEIGHT * index + sums.len());
+            match sums.len() {
+                1 => height::<1>(sums, weights, x),
+                2 => height::<2>(sums, weights, x),
+                3 => height::<3>(sums, weights, x),
+                4 => height::<4>(sums, weights, x),
+                5 => height::<5>(sums, weights, x),
+                6 => height::<6>(sums, weights, x),
+                7 => height::<7>(sums, weights, x),
+                _ => height::<HEIGHT>(sums, weights, x),
+            }
         }
     }
 
     /// A group's nibbles are split once and meet every row of x.
     #[target_feature(enable = "avx512f,avx512vnni")]
-    fn dots<const ROWS: usize>(sums: &mut [[f32; TILE]], weights: Tile<'_>, x: Quantized<'_>) {
+    fn height<const ROWS: usize>(sums: &mut [[f32; TILE]], weights: Tile<'_>, x: Quantized<'_>) {
         let (size, steps) = (weights.group_size, weights.group_size / 8);
         assert!(sums.len() == ROWS && weights.values.len() >= x.groups * steps * STEP);
         assert!(

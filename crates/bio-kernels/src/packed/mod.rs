@@ -10,6 +10,7 @@ mod int4;
 mod int8;
 mod tiles;
 
+use crate::disjoint::Disjoint;
 use crate::error::{KernelError, Result, check_len, checked_product};
 use crate::isa;
 use crate::matmul::{check_offsets, rows_of};
@@ -17,6 +18,20 @@ use crate::quantize::check_groups;
 use int4::Int4;
 use int8::Int8;
 use tiles::Tiles;
+
+/// Weight rows that stand side by side.
+const TILE: usize = crate::matmul::PANEL;
+/// Rows of x in one task at most: tiles meet them while they are in the L2.
+const ROWS: usize = 64;
+
+/// Tiles that some rows of x meet at once, as registers allow: one stream of weights alone does not fill the memory's channels (see NOTES.md).
+fn side_by_side(rows: usize) -> usize {
+    match rows {
+        1 => 4,
+        2 => 2,
+        _ => 1,
+    }
+}
 
 /// How the weights are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,6 +240,29 @@ pub fn grouped_matmul_packed(
     Ok(())
 }
 
+/// out[row, 16·tile…] = sums (+ bias) for the rows from `first` on; `out` has rows of `width`.
+fn store(
+    out: &Disjoint<'_, f32>,
+    width: usize,
+    first: usize,
+    tile: usize,
+    sums: &[[f32; TILE]],
+    bias: Option<&[f32]>,
+) {
+    let lanes = tile * TILE..width.min((tile + 1) * TILE);
+    for (i, sums) in sums.iter().enumerate() {
+        let at = (first + i) * width;
+        // SAFETY: every (row, tile) belongs to one task.
+        let out = unsafe { out.part(at + lanes.start..at + lanes.end) };
+        out.copy_from_slice(&sums[..lanes.len()]);
+        if let Some(bias) = bias {
+            for (out, bias) in out.iter_mut().zip(&bias[lanes.clone()]) {
+                *out += bias;
+            }
+        }
+    }
+}
+
 /// Cuts spans into tasks of some rows and some tiles, and runs them in one region: `body(span rows, tiles)`.
 fn for_tasks(
     spans: &[Span],
@@ -234,7 +272,6 @@ fn for_tasks(
 ) {
     // Below about 20 µs of work another thread costs more than it brings.
     const WORTH_A_TASK: usize = 1 << 20;
-    const ROWS: usize = 64;
     let mut tasks: Vec<(Span, std::ops::Range<usize>)> = Vec::new();
     let total: usize = spans.iter().map(|span| (span.end - span.start) * tiles * work_per_row_tile).sum();
     let wanted = (total / WORTH_A_TASK).clamp(1, 4 * crate::pool::threads());

@@ -6,44 +6,37 @@
 //! out = fma(f32(Σ w·a), scale_w·scale_a, out), groups in order.
 //!
 //! ```text
-//! for each stretch of rows of x and tiles ..... one task
-//!   for each tile (a single row: four tiles) .. its bytes come from memory once, and stay in the L2
-//!     for each HEIGHT rows of x
-//!       Format::dots .......................... HEIGHT×16 sums
-//!       out = sums (+ bias)
+//! for each stretch of up to 64 rows of x and some tiles .. one task
+//!   for each tile (few rows: two or four tiles) .......... its bytes come from memory once, and stay in the L2
+//!     Format::dots ....................................... rows×16 sums, in registers some rows at a time
+//!     out = sums (+ bias)
 //! ```
 
 use std::marker::PhantomData;
-use std::ops::Range;
 
 use super::activations::Quantized;
-use super::{Span, filled, for_tasks};
+use super::{ROWS, Span, TILE, filled, for_tasks, side_by_side, store};
 use crate::disjoint::Disjoint;
 use crate::error::Result;
 use crate::isa::Isa;
 
-/// Weight rows per tile.
-pub(super) const TILE: usize = 16;
 /// Bytes per step: four for each row.
 pub(super) const STEP: usize = 4 * TILE;
-/// Rows of x that meet a tile at once.
+/// Rows of x that VNNI multiplies with a tile at once.
 pub(super) const HEIGHT: usize = 8;
-/// Tiles that one row of x meets at once: one stream of bytes alone does not fill the memory's channels (see NOTES.md).
-pub(super) const STREAMS: usize = 4;
 
 /// A way to hold weights as unsigned integers.
 pub(super) trait Format: Sync {
     const BITS: usize;
     /// The stored integer that stands for 0.
     const ZERO: u8;
-    /// Whether a tier reads x as pairs of 16 bits.
+    /// Whether a tier reads x as pairs of 16 bits, and adds the products of its neighbours too much.
     fn pairs(isa: Isa) -> bool;
 
     /// Integers of a row, one per column, and a scale per group of columns.
     fn quantize(integers: &mut [u8], scales: &mut [f32], weights: &[f32], group_size: usize) -> Result<()>;
 
-    /// sums[tile·rows + i][lane] = the product of the tile's row `lane` with row i of x: one tile and up to HEIGHT rows, or up to STREAMS
-    /// tiles and one row.
+    /// sums [tiles][rows][16] = the products of the tiles' rows with those of x, which are at most `ROWS`; as many tiles as stand side by side.
     fn dots(isa: Isa, sums: &mut [[f32; TILE]], tiles: &[Tile<'_>], x: Quantized<'_>);
 }
 
@@ -51,6 +44,8 @@ pub(super) struct Tiles<F> {
     values: Vec<u8>,
     /// [expert][tile][group][16]
     scales: Vec<f32>,
+    /// −Σ w₀·w₁ over neighbours of a row as they are stored, [expert][tile], of 8 bits only (see `int8`).
+    products: Vec<[i32; TILE]>,
     rows: usize,
     columns: usize,
     group_size: usize,
@@ -64,6 +59,8 @@ pub(super) struct Tile<'a> {
     pub values: &'a [u8],
     /// [group][16]
     pub scales: &'a [f32],
+    /// −Σ w₀·w₁ over neighbours of each row, of 8 bits only.
+    pub products: &'a [i32; TILE],
     pub group_size: usize,
 }
 
@@ -72,9 +69,11 @@ impl<F: Format> Tiles<F> {
         let (tiles, groups) = (rows.div_ceil(TILE), columns / group_size);
         // Rows and columns that only fill up a tile stand for 0.
         let filling = (0..8 / F::BITS).fold(0, |byte, place| byte | F::ZERO << (4 * place));
+        let product = 2 * Self::steps(columns) as i32 * i32::from(F::ZERO).pow(2);
         Ok(Self {
             values: filled(filling, &[experts, tiles, Self::steps(columns), STEP])?,
             scales: filled(0.0, &[experts, tiles, groups, TILE])?,
+            products: filled([-product; TILE], &[if F::BITS == 8 { experts * tiles } else { 0 }])?,
             rows,
             columns,
             group_size,
@@ -100,6 +99,13 @@ impl<F: Format> Tiles<F> {
             let (at, shift) = self.byte(tile, lane, k);
             self.values[at] = self.values[at] & !(Self::MASK << shift) | (integer << shift);
         }
+        if let Some(products) = self.products.get_mut(tile) {
+            let bytes = Self::steps(self.columns) * STEP;
+            let row = self.values[tile * bytes..][..bytes]
+                .chunks_exact(STEP)
+                .flat_map(|step| step[4 * lane..][..4].chunks_exact(2));
+            products[lane] = -row.map(|pair| i32::from(pair[0]) * i32::from(pair[1])).sum::<i32>();
+        }
     }
 
     pub fn unpack(&self, out: &mut [f32], expert: usize) {
@@ -121,45 +127,22 @@ impl<F: Format> Tiles<F> {
             let out = Disjoint::new(out);
             let bytes = Self::steps(self.columns) * STEP;
             for_tasks(spans, self.rows.div_ceil(TILE), bytes, &|span, tiles| {
-                let side_by_side = if span.end - span.start == 1 { STREAMS } else { 1 };
-                for first in tiles.clone().step_by(side_by_side) {
-                    self.multiply_tiles(isa, &out, x, bias, span, first..tiles.end.min(first + side_by_side));
+                let rows = span.end - span.start;
+                let step = side_by_side(rows);
+                let mut sums = [[0.0f32; TILE]; ROWS];
+                for first in tiles.clone().step_by(step) {
+                    let last = tiles.end.min(first + step) - 1;
+                    let weights: [Tile<'_>; 4] =
+                        std::array::from_fn(|i| self.tile(span.expert, last.min(first + i)));
+                    let weights = &weights[..=last - first];
+                    let sums = &mut sums[..weights.len() * rows];
+                    F::dots(isa, sums, weights, x.rows(span.start..span.end));
+                    for (tile, sums) in sums.chunks(rows).enumerate() {
+                        store(&out, self.rows, span.start, first + tile, sums, bias);
+                    }
                 }
             });
         });
-    }
-
-    fn multiply_tiles(
-        &self,
-        isa: Isa,
-        out: &Disjoint<'_, f32>,
-        x: Quantized<'_>,
-        bias: Option<&[f32]>,
-        span: Span,
-        tiles: Range<usize>,
-    ) {
-        let weights: [Tile<'_>; STREAMS] =
-            std::array::from_fn(|i| self.tile(span.expert, (tiles.start + i).min(tiles.end - 1)));
-        let mut sums = [[0.0f32; TILE]; HEIGHT];
-        for first in (span.start..span.end).step_by(HEIGHT) {
-            let rows = first..span.end.min(first + HEIGHT);
-            let sums = &mut sums[..tiles.len() * rows.len()];
-            F::dots(isa, sums, &weights[..tiles.len()], x.rows(rows.clone()));
-            for (tile, sums) in tiles.clone().zip(sums.chunks(rows.len())) {
-                let lanes = tile * TILE..self.rows.min((tile + 1) * TILE);
-                for (row, sums) in rows.clone().zip(sums) {
-                    let at = row * self.rows;
-                    // SAFETY: every (row, tile) belongs to one task.
-                    let out = unsafe { out.part(at + lanes.start..at + lanes.end) };
-                    out.copy_from_slice(&sums[..lanes.len()]);
-                    if let Some(bias) = bias {
-                        for (out, bias) in out.iter_mut().zip(&bias[lanes.clone()]) {
-                            *out += bias;
-                        }
-                    }
-                }
-            }
-        }
     }
 
     pub fn group_size(&self) -> usize {
@@ -191,6 +174,7 @@ impl<F: Format> Tiles<F> {
         Tile {
             values: &self.values[tile * bytes..][..bytes],
             scales: &self.scales[tile * scales..][..scales],
+            products: self.products.get(tile).unwrap_or(&[0; TILE]),
             group_size: self.group_size,
         }
     }
