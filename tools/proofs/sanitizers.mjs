@@ -8,7 +8,8 @@ import { folder, prove, triple } from './record.mjs'
 
 export function asan() {
   const here = ['--target', triple, '--target-dir', join(folder, 'asan')]
-  const env = { RUSTFLAGS: '-Zsanitizer=address' }
+  // Memory that no machine has is refused, as by the usual allocator.
+  const env = { RUSTFLAGS: '-Zsanitizer=address', ASAN_OPTIONS: 'allocator_may_return_null=1' }
   prove('asan: Rust tests', 'cargo', ['+nightly', 'test', '--workspace', ...here], { env })
   const build = ['+nightly', 'build', '--profile', 'dev-fast', '-p', 'bio-node', ...here]
   if (prove('asan: build of the addon', 'cargo', build, { env })) node()

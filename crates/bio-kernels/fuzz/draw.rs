@@ -31,7 +31,7 @@ macro_rules! fuzz_target {
 
 /// Runs cases of bytes by xorshift: Marsaglia 2003.
 pub fn reproducible(case: impl Fn(&[u8])) {
-    const CASES: usize = 16;
+    const CASES: usize = 40;
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     let mut byte = || {
         state ^= state << 13;

@@ -150,7 +150,17 @@ proptest! {
 fn wrong_lengths_are_refused_and_nothing_is_written() {
     let mut out = [7.0; 3];
     assert_eq!(activate(&mut out, &[1.0; 2], Activation::Gelu).unwrap_err().code, "ERR_BIO_SHAPE");
+    for (dy, x) in [(2, 3), (3, 2)] {
+        let error = activate_backward(&mut out, &vec![1.0; dy], &vec![1.0; x], Activation::Gelu).unwrap_err();
+        assert_eq!(error.code, "ERR_BIO_SHAPE");
+    }
     assert_eq!(swiglu(&mut out, &[1.0; 5], 1, 3).unwrap_err().code, "ERR_BIO_SHAPE");
     assert_eq!(sgd(&mut out, &[1.0; 2], None, 0.1, 0.0, 0.0, false).unwrap_err().code, "ERR_BIO_SHAPE");
     assert_eq!(out, [7.0; 3]);
+}
+
+#[test]
+fn no_width_is_nothing_to_do_however_many_rows_there_are() {
+    swiglu(&mut [], &[], usize::MAX, 0).unwrap();
+    swiglu_backward(&mut [], &[], &[], usize::MAX, 0).unwrap();
 }

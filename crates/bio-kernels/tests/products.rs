@@ -193,4 +193,5 @@ fn nothing_times_nothing_is_nothing() {
     matmul(&mut out, &[], &[], none).unwrap();
     assert_eq!(out, [0.0; 4]);
     matmul(&mut [], &[], &[1.0; 6], MatmulShape { m: 0, n: 2, k: 3, ..none }).unwrap();
+    grouped_weight_gradient(&mut [], &[], &[], &[0, 0], 0, usize::MAX).unwrap();
 }

@@ -4,6 +4,7 @@ mod common;
 
 use bio_kernels::cross_entropy::{cross_entropy, cross_entropy_backward};
 use bio_kernels::norm::{layer_norm, layer_norm_backward, rms_norm, rms_norm_backward};
+use bio_kernels::quantize::{dequantize_int8, quantize_int4, quantize_int8};
 use bio_kernels::rows::{gather_rows, scatter_add_rows, sum_rows};
 use bio_kernels::softmax::{softmax, softmax_backward};
 use common::{Noise, assert_close, bits, gradient, on_every_tier, wide};
@@ -190,4 +191,17 @@ fn bad_indices_and_lengths_are_refused_and_nothing_is_written() {
         "ERR_BIO_SHAPE"
     );
     assert_eq!(out, [7.0; 4]);
+}
+
+#[test]
+fn rows_of_no_columns_are_nothing_to_do() {
+    let (mut first, mut second) = ([7.0; 2], [7.0; 2]);
+    rms_norm(&mut [], &mut first, &[], &[], 2, 0, 0.1).unwrap();
+    rms_norm_backward(&mut [], &mut [], &[], &[], &[], &first, 2, 0).unwrap();
+    layer_norm(&mut [], &mut first, &mut second, &[], &[], &[], 2, 0, 0.1).unwrap();
+    layer_norm_backward(&mut [], &mut [], &mut [], &[], &[], &[], &first, &second, 2, 0).unwrap();
+    softmax(&mut [], &[], usize::MAX, 0).unwrap();
+    quantize_int8(&mut [], &mut first, &[], 2, 0).unwrap();
+    dequantize_int8(&mut [], &[], &first, 2, 0).unwrap();
+    quantize_int4(&mut [], &mut [], &[], 2, 0, usize::MAX - 1).unwrap();
 }

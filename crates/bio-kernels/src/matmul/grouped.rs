@@ -132,6 +132,9 @@ pub fn grouped_weight_gradient(
         out.len(),
         checked_product("grouped_weight_gradient", &[experts, size])?,
     )?;
+    if out.is_empty() {
+        return Ok(());
+    }
     let products: Vec<Product<'_>> = (0..experts)
         .map(|expert| {
             let rows = rows_of(offsets, expert);
