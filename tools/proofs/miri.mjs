@@ -1,23 +1,23 @@
-// Miri interprets the kernels: undefined behaviour, data races, and pointers that reach where they may not. On the scalar tier, and on AVX2,
-// whose instructions it knows; inline assembly, the system's memory advice and the Node-API face it cannot run.
+// Miri interprets the kernels and finds undefined behaviour, data races, and pointers that reach where they may not. It knows the instructions
+// of the tiers below, also where this machine lacks them; inline assembly, the system's memory advice and Node-API it cannot run.
 import { join } from 'node:path'
 import { targets } from './fuzz.mjs'
 import { folder, prove } from './record.mjs'
 
-const tiers = { scalar: '', avx2: '-C target-feature=+avx2,+fma' }
+const features = ['avx2', 'fma', 'avx512f', 'avx512bw', 'avx512dq', 'avx512vl', 'avx512vnni']
 
 export function miri() {
-  for (const [tier, features] of Object.entries(tiers)) {
-    const env = {
-      RUSTFLAGS: features,
-      // The pool's workers are parked at exit, never joined.
-      MIRIFLAGS: '-Zmiri-ignore-leaks',
-    }
-    const here = ['--target-dir', join(folder, 'miri')]
-    prove(`miri ${tier}: tests`, 'cargo', ['+nightly', 'miri', 'test', '-p', 'bio-kernels', ...here], { env })
-    for (const target of targets()) {
-      const cases = ['+nightly', 'miri', 'run', '--manifest-path', 'crates/bio-kernels/fuzz/Cargo.toml']
-      prove(`miri ${tier}: cases of ${target}`, 'cargo', [...cases, '--bin', target, ...here], { env })
-    }
+  const env = {
+    // Scalar, AVX2 and AVX-512 with VNNI: the tests run on every tier that they find, the cases of the targets each on one.
+    RUSTFLAGS: `-C target-feature=${features.map((feature) => `+${feature}`).join(',')}`,
+    // The pool's workers are parked at exit, never joined.
+    MIRIFLAGS: '-Zmiri-ignore-leaks',
   }
+  const here = ['--target-dir', join(folder, 'miri')]
+  prove('miri: tests of bio-kernels', 'cargo', ['+nightly', 'miri', 'test', '-p', 'bio-kernels', ...here], {
+    env,
+  })
+  const cases = ['+nightly', 'miri', 'run', '--manifest-path', 'crates/bio-kernels/fuzz/Cargo.toml', ...here]
+  for (const target of targets())
+    prove(`miri: cases of the target ${target}`, 'cargo', [...cases, '--bin', target], { env })
 }

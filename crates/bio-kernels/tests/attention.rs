@@ -127,3 +127,15 @@ fn heads_that_key_heads_do_not_divide_are_refused() {
     let error = attention(&mut [7.0; 6], &mut [7.0; 3], &[1.0; 6], &[1.0; 4], &[1.0; 4], shape).unwrap_err();
     assert!(error.code.starts_with("ERR_BIO_"));
 }
+
+#[test]
+fn heads_without_a_dimension_are_refused() {
+    let shape =
+        AttentionShape { batch: 1, length: 2, heads: 1, kv_heads: 1, head_dim: 0, causal: true, scale: 1.0 };
+    let (mut out, mut sums) = ([], [7.0; 2]);
+    assert_eq!(attention(&mut out, &mut sums, &[], &[], &[], shape).unwrap_err().code, "ERR_BIO_SHAPE");
+    let (mut dq, mut dk, mut dv) = ([], [], []);
+    let error = attention_backward(&mut dq, &mut dk, &mut dv, &[], &[], &[], &[], &[], &sums, shape);
+    assert_eq!(error.unwrap_err().code, "ERR_BIO_SHAPE");
+    assert_eq!(sums, [7.0; 2]);
+}

@@ -69,7 +69,7 @@ fn every_type_reads_the_bits_that_ggml_reads() {
 
 #[test]
 fn every_half_is_read_exactly() {
-    for half in (0..=u16::MAX).step_by(if cfg!(miri) { 97 } else { 1 }) {
+    for half in 0..=u16::MAX {
         let value = read(BlockType::F16, &half.to_le_bytes())[0];
         let (exponent, mantissa) = (i32::from(half >> 10 & 31), f64::from(half & 1023));
         let size = match exponent {
@@ -157,7 +157,6 @@ fn a_block_that_is_no_number_is_refused_by_the_quantized_formats_and_kept_by_the
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "Miri ends the program where memory runs out, and refuses nothing")]
 fn sizes_that_memory_lacks_room_for_are_refused() {
     for (rows, columns) in [(usize::MAX / 64, 32), (1 << 30, 1 << 30), (0, 32), (2, 0)] {
         for dtype in DTYPES {

@@ -30,6 +30,14 @@ impl AttentionShape {
     /// Sizes of q, of k, and of the statistics [batch, heads, length].
     fn sizes(&self, operation: &'static str) -> Result<(usize, usize, usize)> {
         check_heads(operation, self.heads, self.kv_heads)?;
+        if self.head_dim == 0 {
+            return Err(KernelError {
+                code: "ERR_BIO_SHAPE",
+                operation,
+                expected: "a headDim of at least 1".into(),
+                received: "0".into(),
+            });
+        }
         let tokens = checked_product(operation, &[self.batch, self.length])?;
         Ok((
             checked_product(operation, &[tokens, self.heads, self.head_dim])?,

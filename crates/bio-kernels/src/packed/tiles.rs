@@ -69,11 +69,14 @@ impl<F: Format> Tiles<F> {
         let (tiles, groups) = (rows.div_ceil(TILE), columns / group_size);
         // Rows and columns that only fill up a tile stand for 0.
         let filling = (0..8 / F::BITS).fold(0, |byte, place| byte | F::ZERO << (4 * place));
-        let product = 2 * Self::steps(columns) as i32 * i32::from(F::ZERO).pow(2);
+        let (count, product) = match F::BITS {
+            8 => (experts * tiles, 2 * Self::steps(columns) as i32 * i32::from(F::ZERO).pow(2)),
+            _ => (0, 0),
+        };
         Ok(Self {
             values: filled(filling, &[experts, tiles, Self::steps(columns), STEP])?,
             scales: filled(0.0, &[experts, tiles, groups, TILE])?,
-            products: filled([-product; TILE], &[if F::BITS == 8 { experts * tiles } else { 0 }])?,
+            products: filled([-product; TILE], &[count])?,
             rows,
             columns,
             group_size,

@@ -4,10 +4,8 @@
 use bio_kernels::isa::{self, Isa};
 use proptest::test_runner::Config;
 
-/// So many cases, or `PROPTEST_CASES`, or a single one under Miri, some hundred times slower; failures are printed with their input, no file
-/// is written.
+/// So many cases, or `PROPTEST_CASES`; failures are printed with their input, no file is written.
 pub fn cases(cases: u32) -> Config {
-    let cases = if cfg!(miri) { 1 } else { cases };
     let default = Config { failure_persistence: None, ..Config::default() };
     if std::env::var_os("PROPTEST_CASES").is_some() { default } else { Config { cases, ..default } }
 }
