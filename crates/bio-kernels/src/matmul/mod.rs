@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! for each task: some rows and some columns of out
-//!   for each 1024 columns ..................... WIDTH panels
+//!   for each 1024 columns ..................... WIDTH panels; 64 (NARROW) if all rows are one block, and B's columns contiguous
 //!     for each 512 of k ....................... DEPTH: their B, 2 MB, is packed in panels [512, 16] of 32 kB for the L2 and L3
 //!       for each 96 rows ...................... ROWS: their A, 192 kB, stays in the L2; packed only if its columns are contiguous
 //!         for each panel (two for AVX-512)
@@ -39,6 +39,8 @@ pub(crate) const ROWS: usize = 96;
 const DEPTH: usize = 512;
 /// Panels of B that are packed together.
 const WIDTH: usize = 64;
+/// The same where they serve one block of A only: they need not leave the L2 in between.
+const NARROW: usize = 4;
 
 /// out [m, n] (+)= op(a) [m, k] · op(b) [k, n].
 #[derive(Clone, Copy, Debug)]
@@ -139,6 +141,11 @@ fn parts(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>>
     (0..count).map(move |index| part(range.clone(), index, count))
 }
 
+/// A range in pieces of `size`, of which the last may be shorter.
+fn pieces(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>> + Clone {
+    range.clone().step_by(size).map(move |start| start..range.end.min(start + size))
+}
+
 /// A task of `matmul`: packs its part of B stretch by stretch, unless so few rows or columns use it that packing costs more.
 fn multiply(
     isa: Isa,
@@ -170,7 +177,10 @@ fn multiply(
         }
     }
     BUFFERS.with_borrow_mut(|(panels_of_b, tiles_of_a)| {
-        for columns in parts(columns, WIDTH) {
+        // Contiguous rows of B want the wide way: what a panel takes of a row brings its neighbours along. And packing A again costs more.
+        let one_block = rows.len() <= ROWS && a.rows_are_contiguous() && !b.rows_are_contiguous();
+        let width = if one_block { NARROW } else { WIDTH };
+        for columns in parts(columns, width) {
             for from in (0..k).step_by(DEPTH) {
                 let depth = DEPTH.min(k - from);
                 let packed = panels_of_b.first(columns.len() * depth * PANEL);
@@ -219,7 +229,7 @@ fn stretch(
 ) {
     let (tile_rows, tile_panels) = tile::size(isa);
     let n = b.n;
-    for rows in parts(rows, ROWS) {
+    for rows in pieces(rows, ROWS) {
         let tiles = parts(rows.clone(), tile_rows);
         // Contiguous rows are read where they are: six streams that are gone through from end to end.
         let packed = if a.rows_are_contiguous() { &mut [] } else { tiles_of_a.first(rows.len() * depth) };

@@ -100,7 +100,12 @@ pub(crate) fn pack_panel(isa: Isa, packed: &mut [f32], b: Strided<'_>, from: usi
     }
     if b.column == 1 {
         for (p, row) in packed.chunks_exact_mut(PANEL).enumerate() {
-            row[..width].copy_from_slice(&b.values[p * b.row..][..width]);
+            let from = &b.values[p * b.row..][..width];
+            // A length that is known is a register or two, not a call.
+            match from.first_chunk::<PANEL>() {
+                Some(from) => row.copy_from_slice(from),
+                None => row[..width].copy_from_slice(from),
+            }
         }
     } else {
         interleave(isa, packed, b.transposed(), width);
