@@ -8,8 +8,8 @@ use bio_kernels::packed::{PackedDtype, PackedMatrix, grouped_matmul_packed, matm
 use bio_kernels::sparse::{SparseFormat, SparseMatrix, sparse_matmul};
 use common::{Noise, assert_close, on_every_tier, wide};
 
-/// Rows of one tile and of several with a rest; a tile of columns and a part of one.
-const SHAPES: [(usize, usize); 4] = [(1, 5), (1, 33), (3, 17), (13, 20)];
+/// Rows of one tile and of several with a rest; a part of a tile of columns, and one with a rest.
+const SHAPES: [(usize, usize); 3] = [(1, 17), (3, 5), (13, 5)];
 
 /// The same product on every tier, near what the scalar one finds.
 fn agree(what: &str, size: usize, depth: usize, product: impl Fn(&mut [f32])) {

@@ -37,6 +37,7 @@ export function makeTokenizer({
   readonly where: string
 }): Tokenizer {
   const inner = understood(`a tokenizer in ${where}`, () => {
+    checkIds(json as TokenizerJson)
     const tokenizer = new HuggingFaceTokenizer(json, config)
     // Some parts are looked at only when they are used.
     const { ids } = tokenizer.encode('a b', { add_special_tokens: false })
@@ -84,6 +85,18 @@ export function makeTokenizer({
       return template.render({ messages, add_generation_prompt: true, ...tokens })
     },
   }
+}
+
+interface TokenizerJson {
+  readonly model: { readonly vocab: Readonly<Record<string, unknown>> }
+  readonly added_tokens: readonly { readonly id: unknown }[]
+}
+
+/** The library fills an array up to the largest id: one of 10⁹ would take minutes. */
+function checkIds({ model, added_tokens: added }: TokenizerJson): void {
+  const ids = [...Object.values(model.vocab), ...added.map(({ id }) => id)]
+  const far = ids.find((id) => typeof id === 'number' && id >= 2 ** 22)
+  if (far !== undefined) throw new RangeError(`a token has the id ${String(far)}`)
 }
 
 /** What the libraries throw at contents that they don't expect has no code. */
