@@ -1,8 +1,8 @@
-// Two threads beside a process that keeps one core busy: what is lost beyond the half of a core that it takes by right.
+// Two threads beside a process that keeps one core busy: what is lost beyond what that process takes by right.
 import { spawn } from 'node:child_process'
 import { linearCase } from '../linear.mjs'
 
-/** One core of two shared with a neighbour leaves 1.5 of 2. */
+/** Three threads want two cores. A core is shared fairly among the threads that wait for it: ours have one whole and half of the other. */
 const fairShare = 2 / 1.5
 /** Ends with the bench, also where that is killed. */
 const busy = 'const parent = process.ppid; while (process.ppid === parent);'

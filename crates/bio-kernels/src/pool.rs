@@ -1,9 +1,12 @@
 //! The thread pool: one for the process, started by the first region that is worth it.
 //!
-//! A region is published under a lock; workers join it, take task numbers from one counter, and leave. Workers that find nothing spin for
-//! some microseconds, then park, so that a step of many small regions stays fast and a busy neighbour loses no core to us. The caller takes
-//! part. A region that is asked for while another runs (several JavaScript threads, or a task that calls a kernel) runs on its own thread.
-//! Workers are never joined: at exit they are parked.
+//! A region is published under a lock; workers join it, take task numbers from one counter, and leave. The caller takes part. Who finds
+//! nothing to do, a worker without a region or a caller whose last tasks others are at, spins for some microseconds, then parks: a step of
+//! many small regions stays fast, and beside a busy process no core is burnt by waiting. A worker that shares its core with that process may
+//! get the core of the parked caller.
+//!
+//! A region that is asked for while another runs (several JavaScript threads, or a task that calls a kernel) runs on its own thread. Workers
+//! are never joined: at exit they are parked.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -11,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a worker looks for the next region before it parks.
+/// How long a worker looks for the next region, or a caller for the end of its own, before it parks.
 const SPIN: Duration = Duration::from_micros(30);
 
 /// More threads than this are no help to anybody.
@@ -49,6 +52,8 @@ struct Published {
     region: Option<*const Region<'static>>,
     inside: usize,
     workers: usize,
+    /// Whether the caller sleeps until `inside` is 0.
+    awaited: bool,
 }
 
 // SAFETY: the pointer is followed only while its region is published or `inside` counts the follower.
@@ -57,6 +62,8 @@ unsafe impl Send for Published {}
 struct Pool {
     published: Mutex<Published>,
     wake: Condvar,
+    /// The last worker has left an awaited region.
+    left: Condvar,
     /// Counts published regions: what idle workers look at.
     generation: AtomicUsize,
     inside: AtomicUsize,
@@ -77,8 +84,9 @@ fn pool() -> &'static Pool {
     POOL.get_or_init(|| {
         let wish = std::env::var("BIO_THREADS").ok().and_then(|text| text.parse().ok());
         Pool {
-            published: Mutex::new(Published { region: None, inside: 0, workers: 0 }),
+            published: Mutex::new(Published { region: None, inside: 0, workers: 0, awaited: false }),
             wake: Condvar::new(),
+            left: Condvar::new(),
             generation: AtomicUsize::new(0),
             inside: AtomicUsize::new(0),
             threads: AtomicUsize::new(wish.unwrap_or_else(cores).clamp(1, MOST_THREADS)),
@@ -137,10 +145,18 @@ fn publish(pool: &'static Pool, region: &Region<'_>, helpers: usize) {
 /// Lets nobody else join, and waits for those inside.
 fn withdraw(pool: &Pool) {
     lock(&pool.published).region = None;
-    let mut rounds = 0u32;
+    let start = Instant::now();
     while pool.inside.load(Ordering::Acquire) > 0 {
-        rounds += 1;
-        if rounds.is_multiple_of(256) { std::thread::yield_now() } else { std::hint::spin_loop() }
+        if start.elapsed() > SPIN {
+            let mut published = lock(&pool.published);
+            published.awaited = true;
+            while published.inside > 0 {
+                published = pool.left.wait(published).unwrap_or_else(PoisonError::into_inner);
+            }
+            published.awaited = false;
+            return;
+        }
+        std::hint::spin_loop();
     }
 }
 
@@ -161,8 +177,12 @@ fn worker(pool: &'static Pool) {
         if let Some(region) = joined {
             // SAFETY: joined under the lock while published, and `inside` keeps the caller waiting until we have left.
             unsafe { (*region).work() };
-            lock(&pool.published).inside -= 1;
+            let mut published = lock(&pool.published);
+            published.inside -= 1;
             pool.inside.fetch_sub(1, Ordering::Release);
+            if published.awaited && published.inside == 0 {
+                pool.left.notify_one();
+            }
         }
     }
 }
@@ -205,6 +225,20 @@ mod tests {
                 counts[task].fetch_add(1, Ordering::Relaxed);
             });
             assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 1));
+        }
+    }
+
+    #[test]
+    fn a_caller_that_has_to_park_returns_when_all_is_done() {
+        for _ in 0..20 / SHARE {
+            let (caller, done) = (std::thread::current().id(), AtomicU64::new(0));
+            run(8, &|_| {
+                if std::thread::current().id() != caller {
+                    std::thread::sleep(10 * SPIN);
+                }
+                done.fetch_add(1, Ordering::Relaxed);
+            });
+            assert_eq!(done.load(Ordering::Relaxed), 8);
         }
     }
 
