@@ -1,5 +1,5 @@
 import { joinReadings } from '../reading/arithmetic.js'
-import type { Reading } from '../reading/reading.js'
+import { withReasons, type Reading } from '../reading/reading.js'
 import type { EnergyAccount, EnergySpan } from '../source.js'
 
 export interface DeviceAccountOptions {
@@ -32,10 +32,7 @@ export class DeviceAccount implements EnergyAccount {
   startSpan(): EnergySpan {
     const spans = this.#accounts.map((account) => account.startSpan())
     return {
-      read: (): Reading => {
-        const joined = joinReadings(spans.map((span) => span.read()))
-        return { ...joined, reasons: [...this.#options.reasons, ...joined.reasons] }
-      },
+      read: (): Reading => withReasons(this.#options.reasons, joinReadings(spans.map((span) => span.read()))),
     }
   }
 

@@ -136,29 +136,48 @@ class EstimateAccount implements EnergyAccount {
   }
 
   #reading(before: CpuTimes | string, after: CpuTimes | string, seconds: number): Reading {
+    if (typeof before === 'string') return this.#unavailable(before, seconds)
+    if (typeof after === 'string') return this.#unavailable(after, seconds)
     const { cpus: count, resolution, boundary } = this.#usage
-    const fields = { source: 'cpu-time', domains: ['cpu'], boundary, seconds, samples: 2 }
-    const unavailable = (reason: string): Reading =>
-      unavailableReading({ ...fields, reasons: [...this.#reasons, reason] })
-    if (typeof before === 'string') return unavailable(before)
-    if (typeof after === 'string') return unavailable(after)
     const busy = after.busy - before.busy
-    if (busy < -resolution) return unavailable('the clock of CPU time went back')
+    if (busy < -resolution) return this.#unavailable('the clock of CPU time went back', seconds)
     const available = count * seconds
     const stolen = Math.min(available, Math.max(0, after.stolen - before.stolen))
     const { low, likely, high } = estimateJoules(
       { available, stolen, busy: { low: busy - resolution, likely: busy, high: busy + resolution } },
       this.#curve,
     )
-    const share = `${((100 * stolen) / available).toFixed(0)} %`
-    const reasons =
-      stolen > notableSteal * available
-        ? [
-            ...this.#reasons,
-            `the host ran others in ${share} of the CPUs' time: only the upper bound holds it`,
-          ]
-        : this.#reasons
-    return createReading({ ...fields, joules: likely, low, high, method: 'estimated', reasons })
+    return createReading({
+      joules: likely,
+      low,
+      high,
+      method: 'estimated',
+      source: 'cpu-time',
+      domains: ['cpu'],
+      boundary,
+      seconds,
+      samples: 2,
+      reasons: stolen > notableSteal * available ? this.#withSteal(stolen / available) : this.#reasons,
+    })
+  }
+
+  #withSteal(share: number): string[] {
+    const percent = (100 * share).toFixed(0)
+    return [
+      ...this.#reasons,
+      `the host ran others in ${percent} % of the CPUs' time: only the upper bound holds it`,
+    ]
+  }
+
+  #unavailable(reason: string, seconds: number): Reading {
+    return unavailableReading({
+      source: 'cpu-time',
+      domains: ['cpu'],
+      boundary: this.#usage.boundary,
+      seconds,
+      samples: 2,
+      reasons: [...this.#reasons, reason],
+    })
   }
 
   /** CPU seconds, or why they cannot be read. */

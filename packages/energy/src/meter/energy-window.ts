@@ -1,5 +1,5 @@
 import { joinReadings } from '../reading/arithmetic.js'
-import { unavailableReading, type Reading } from '../reading/reading.js'
+import { unavailableReading, withReasons, type Reading } from '../reading/reading.js'
 import type { EnergySpan } from '../source.js'
 
 /**
@@ -52,6 +52,6 @@ export class EnergyWindow implements Disposable {
     }
     // Most machines have one source: its reading is the whole.
     const joined = readings.length === 1 ? readings[0]! : joinReadings(readings)
-    return this.#reasons.length === 0 ? joined : { ...joined, reasons: [...this.#reasons, ...joined.reasons] }
+    return withReasons(this.#reasons, joined)
   }
 }

@@ -1,6 +1,7 @@
 import { checkNumber, describeError } from '../check.js'
 import { joinReadings } from '../reading/arithmetic.js'
 import { directFeed, type CounterFeed } from '../sampler/counter-feed.js'
+import { withReasons } from '../reading/reading.js'
 import { CounterGroup } from '../sampler/counter-group.js'
 import {
   monotonicSeconds,
@@ -120,9 +121,7 @@ class NvmlAccount implements EnergyAccount {
     return {
       read: () => {
         this.#group.pull()
-        const joined = joinReadings(spans.map((span) => span.read()))
-        if (this.#reasons.length === 0) return joined
-        return { ...joined, reasons: [...this.#reasons, ...joined.reasons] }
+        return withReasons(this.#reasons, joinReadings(spans.map((span) => span.read())))
       },
     }
   }

@@ -1,6 +1,6 @@
 import type { CounterAccount } from '../counter/counter-account.js'
 import { joinReadings } from '../reading/arithmetic.js'
-import { unavailableReading, type Reading } from '../reading/reading.js'
+import { unavailableReading, withReasons, type Reading } from '../reading/reading.js'
 import type { CounterFeed } from '../sampler/counter-feed.js'
 import { CounterGroup } from '../sampler/counter-group.js'
 import type { Clock, EnergyAccount, EnergySpan } from '../source.js'
@@ -82,8 +82,7 @@ export class RaplAccount implements EnergyAccount {
             reasons.push(`${zone.domain} is left out: its counter has never moved`)
           } else readings.push(reading)
         }
-        const joined = joinReadings(readings)
-        return reasons.length === 0 ? joined : { ...joined, reasons: [...reasons, ...joined.reasons] }
+        return withReasons(reasons, joinReadings(readings))
       },
     }
   }

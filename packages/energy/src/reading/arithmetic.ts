@@ -33,13 +33,17 @@ export function addReadings(readings: readonly Reading[]): Reading {
  * @throws `ERR_BIO_VALUE` for an empty list, or when two readings cover the same domain, which would count it twice.
  */
 export function joinReadings(readings: readonly Reading[]): Reading {
-  const domains = readings.flatMap((reading) => reading.domains)
-  const twice = domains.find((domain, index) => domains.indexOf(domain) !== index)
-  if (twice !== undefined) throw invalid('joinReadings', 'every domain once', `${twice} twice`)
-  return combine('joinReadings', readings, {
-    seconds: Math.max(...readings.map((reading) => reading.seconds)),
-    coverage: Math.min(...readings.map((reading) => reading.coverage)),
-  })
+  let [seconds, coverage] = [0, 1]
+  const domains = new Set<string>()
+  for (const reading of readings) {
+    seconds = Math.max(seconds, reading.seconds)
+    coverage = Math.min(coverage, reading.coverage)
+    for (const domain of reading.domains) {
+      if (domains.has(domain)) throw invalid('joinReadings', 'every domain once', `${domain} twice`)
+      domains.add(domain)
+    }
+  }
+  return combine('joinReadings', readings, { seconds, coverage })
 }
 
 /**
@@ -51,7 +55,7 @@ export function subtractReadings(left: Reading, right: Reading): Reading {
   const fields = {
     ...left,
     method,
-    source: join([left.source, right.source]),
+    source: joinSources(new Set([left.source, right.source])),
     samples: left.samples + right.samples,
     wraps: left.wraps + right.wraps,
     coverage: Math.min(left.coverage, right.coverage),
@@ -104,54 +108,69 @@ export function shareReading(reading: Reading, weights: readonly number[]): Read
   })
 }
 
+/** One loop and no chain of maps: every window ends here, and chains took longer than all the rest of it. */
 function combine(
   operation: string,
   readings: readonly Reading[],
-  over: Pick<Reading, 'seconds' | 'coverage'>,
+  { seconds, coverage }: Pick<Reading, 'seconds' | 'coverage'>,
 ): Reading {
-  const [first] = readings
-  if (first === undefined) throw invalid(operation, 'at least one reading', readings)
-  const narrowest = boundaries[Math.min(...readings.map(({ boundary }) => boundaries.indexOf(boundary)))]!
-  const mixed = readings.some(({ boundary }) => boundary !== first.boundary)
-  const known = readings.filter((reading) => reading.joules !== null)
-  const above = known.flatMap(({ aboveIdle }) => (aboveIdle === null ? [] : [aboveIdle]))
-  const { joules, low, high } = sumBounds(known)
-  // Written out: joining happens at the end of every window, and spreading objects into one another costs more than all the rest.
-  const fields = {
-    joules,
-    low,
-    high,
-    method: worst(readings.map(({ method }) => method)),
-    source: join(readings.map(({ source }) => source)),
-    domains: unique(readings.flatMap(({ domains }) => domains)),
-    boundary: narrowest,
-    seconds: over.seconds,
-    coverage: over.coverage,
-    samples: sum(readings.map(({ samples }) => samples)),
-    wraps: sum(readings.map(({ wraps }) => wraps)),
-    reasons: unique([
-      ...readings.flatMap(({ reasons }) => reasons),
-      ...(mixed
-        ? [`a sum over boundaries: ${unique(readings.map(({ boundary }) => boundary)).join(', ')}`]
-        : []),
-    ]),
-    aboveIdle:
-      known.length === 0 || above.length < known.length
-        ? null
-        : { ...sumBounds(above), method: worstAbove(above), calibratedAt: earliest(above) },
+  if (readings.length === 0) throw invalid(operation, 'at least one reading', readings)
+  const known = { joules: 0, low: 0, high: 0, count: 0 }
+  const above: AboveIdle[] = []
+  let [samples, wraps, worstMethod, narrowest] = [0, 0, 0, Infinity]
+  const [sources, domains, found, reasons] = [
+    new Set<string>(),
+    new Set<string>(),
+    new Set<Boundary>(),
+    new Set<string>(),
+  ]
+  for (const reading of readings) {
+    samples += reading.samples
+    wraps += reading.wraps
+    worstMethod = Math.max(worstMethod, methods.indexOf(reading.method))
+    narrowest = Math.min(narrowest, boundaries.indexOf(reading.boundary))
+    sources.add(reading.source)
+    found.add(reading.boundary)
+    for (const domain of reading.domains) domains.add(domain)
+    for (const reason of reading.reasons) reasons.add(reason)
+    if (reading.joules === null) continue
+    known.joules += reading.joules
+    known.low += reading.low
+    known.high += reading.high
+    known.count++
+    if (reading.aboveIdle !== null) above.push(reading.aboveIdle)
   }
-  return known.length < readings.length ? unavailableReading(fields) : createReading(fields)
+  if (found.size > 1) reasons.add(`a sum over boundaries: ${[...found].join(', ')}`)
+  // Written out: spreading objects into one another costs more than the loop.
+  const fields = {
+    joules: known.joules,
+    low: known.low,
+    high: known.high,
+    method: methods[worstMethod]!,
+    source: joinSources(sources),
+    domains: [...domains],
+    boundary: boundaries[narrowest]!,
+    seconds,
+    coverage,
+    samples,
+    wraps,
+    reasons: [...reasons],
+    aboveIdle: above.length === 0 || above.length < known.count ? null : sumAboveIdle(above),
+  }
+  return known.count < readings.length ? unavailableReading(fields) : createReading(fields)
 }
 
-type Bounds = Pick<AboveIdle, 'joules' | 'low' | 'high'>
-
-function sumBounds(all: readonly Bounds[]): Bounds {
+function sumAboveIdle(all: readonly AboveIdle[]): AboveIdle {
   return {
     joules: sum(all.map(({ joules }) => joules)),
     low: sum(all.map(({ low }) => low)),
     high: sum(all.map(({ high }) => high)),
+    method: worstAbove(all),
+    calibratedAt: earliest(all),
   }
 }
+
+type Bounds = Pick<AboveIdle, 'joules' | 'low' | 'high'>
 
 function scaleBounds({ joules, low, high }: Bounds, factor: number): Bounds {
   return { joules: joules * factor, low: low * factor, high: high * factor }
@@ -180,13 +199,12 @@ function worst(of: readonly Method[]): Method {
   return methods[Math.max(...of.map((method) => methods.indexOf(method)))]!
 }
 
-function join(sources: readonly string[]): string {
-  if (sources.every((source) => source === sources[0])) return sources[0]!
-  return unique(sources.flatMap((source) => source.split(' + '))).join(' + ')
+function joinSources(sources: ReadonlySet<string>): string {
+  if (sources.size === 1) return [...sources][0]!
+  return unique([...sources].flatMap((source) => source.split(' + '))).join(' + ')
 }
 
 function unique<T>(values: readonly T[]): T[] {
-  if (values.length < 2) return [...values]
   return [...new Set(values)]
 }
 

@@ -157,6 +157,11 @@ export function unavailableReading(fields: UnavailableFields): UnknownReading {
   }
 }
 
+/** The same reading, saying `reasons` before its own. */
+export function withReasons(reasons: readonly string[], reading: Reading): Reading {
+  return reasons.length === 0 ? reading : { ...reading, reasons: [...reasons, ...reading.reasons] }
+}
+
 interface UnavailableFields extends Partial<ReadingFacts> {
   readonly source: string
   readonly seconds: number
