@@ -2,6 +2,7 @@
 import { benchOptions } from '../lib/options.mjs'
 import { machine, machineLine } from '../lib/machine.mjs'
 import { writeRows } from '../lib/rows.mjs'
+import { documentsPart } from './parts/documents.mjs'
 import { faultsPart } from './parts/faults.mjs'
 import { predictionPart } from './parts/prediction.mjs'
 import { requestsPart } from './parts/requests.mjs'
@@ -14,6 +15,7 @@ const parts = {
   faults: faultsPart,
   requests: requestsPart,
   prediction: predictionPart,
+  documents: documentsPart,
 }
 const options = benchOptions({ parts: Object.keys(parts) })
 const here = machine()

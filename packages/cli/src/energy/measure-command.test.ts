@@ -15,9 +15,9 @@ const node = (script: string): string[] => [process.execPath, '-e', script]
 const spin = 'const until = Date.now() + 300; while (Date.now() < until);'
 
 /** What the meter finds in a virtual machine: no counters anywhere. */
-const withoutCounters = (scope: 'machine' | 'children'): readonly EnergySource[] => [
+const withoutCounters = (scope: 'machine' | 'children', mark: string): readonly EnergySource[] => [
   raplSource({ root: join(folder, 'none') }),
-  cpuEstimateSource({ scope }),
+  cpuEstimateSource({ scope, mark }),
 ]
 
 function expectEstimate(reading: Reading): void {
@@ -46,6 +46,33 @@ test.runIf(process.platform === 'linux')(
     expect(scope).toBe('processes')
     expect(reading.boundary).toBe('process')
     expect(reading.joules).toBeGreaterThan(0.2) // about 4 W while it spins
+  },
+)
+
+test.runIf(process.platform === 'linux')(
+  'a process that left the command, its group and its session, and runs on is counted until then, and the reasons say so',
+  async () => {
+    const [ready, pid] = [join(folder, 'daemon-spun'), join(folder, 'daemon-pid')]
+    const daemon = `${spin} require('node:fs').writeFileSync(${JSON.stringify(ready)}, ''); setTimeout(() => {}, 60_000)`
+    // Forks, forgets its child at once, and only then waits until that has spun.
+    const script = `
+      const { existsSync, writeFileSync } = require('node:fs')
+      const middle = \`const child = require('node:child_process').spawn(process.execPath, ['-e', process.argv[1]], { detached: true, stdio: 'ignore' })
+        require('node:fs').writeFileSync(process.argv[2], String(child.pid)); child.unref()\`
+      require('node:child_process').spawnSync(process.execPath, ['-e', middle, ${JSON.stringify(daemon)}, ${JSON.stringify(pid)}])
+      const wait = () => existsSync(${JSON.stringify(ready)}) || setTimeout(wait, 5)
+      wait()`
+    try {
+      const { energy: reading } = await measureCommand(node(script), { sources: withoutCounters })
+      expect(reading.reasons.join()).toContain('1 process that was left running: counted until now')
+      const { energy: without } = await measureCommand(node(''), { sources: withoutCounters })
+      expect(without.reasons.join()).not.toContain('left running')
+      expect(without.reasons.join()).toContain('without those that outlived their parent and have ended')
+      // 0.3 s of spinning, about 4 W more than idle, beside what Node takes to start.
+      expect(reading.joules! - without.joules!).toBeGreaterThan(0.8)
+    } finally {
+      if (existsSync(pid)) process.kill(Number(readFileSync(pid, 'utf8')), 'SIGKILL')
+    }
   },
 )
 

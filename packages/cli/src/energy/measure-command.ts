@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { defaultSources, EnergyMeter, type EnergySource, type Reading, type SourceStatus } from '@bio/energy'
 import { PowerLog } from './power-log.js'
 import { runCommand, type Ending, type SignalSource } from './run-command.js'
@@ -22,21 +23,25 @@ export interface CommandEnergy extends Ending {
 export interface MeasureCommandOptions {
   readonly signals?: SignalSource
   /** What to ask, an estimate being of the machine or of the processes that this one starts; by default all that a meter knows. */
-  readonly sources?: (scope: 'machine' | 'children') => readonly EnergySource[]
+  readonly sources?: (scope: 'machine' | 'children', mark: string) => readonly EnergySource[]
 }
 
 /** Runs a command, of Node or not, between the two ends of a window. Throws what `runCommand` rejects with. */
 export async function measureCommand(
   command: readonly string[],
-  { signals, sources = (scope) => defaultSources({ scope }) }: MeasureCommandOptions = {},
+  { signals, sources = (scope, mark) => defaultSources({ scope, mark }) }: MeasureCommandOptions = {},
 ): Promise<CommandEnergy> {
-  await using machineMeter = await EnergyMeter.open({ sources: sources('machine') })
-  await using commandMeter = await EnergyMeter.open({ sources: sources('children') })
+  // Its processes inherit it, and so are known for its own when the command has left them behind.
+  const [name, value] = ['BIO_ENERGY_COMMAND', randomUUID()]
+  const mark = `${name}=${value}`
+  await using machineMeter = await EnergyMeter.open({ sources: sources('machine', mark) })
+  await using commandMeter = await EnergyMeter.open({ sources: sources('children', mark) })
   const windows = [machineMeter.begin('machine'), commandMeter.begin('command')] as const
   using log = new PowerLog(machineMeter)
   const startedAt = new Date().toISOString()
   const start = performance.now()
-  const ending = await runCommand(command, signals === undefined ? {} : { signals })
+  const environment = { ...process.env, [name]: value }
+  const ending = await runCommand(command, { environment, ...(signals === undefined ? {} : { signals }) })
   const seconds = (performance.now() - start) / 1000
   const endedAt = new Date().toISOString()
   const power = log.end()

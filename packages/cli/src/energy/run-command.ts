@@ -26,11 +26,12 @@ export function runCommand(
   [file = '', ...args]: readonly string[],
   {
     signals = process,
+    environment = process.env,
     terminal = [process.stdin, process.stdout, process.stderr].some(({ isTTY }) => isTTY),
-  }: { signals?: SignalSource; terminal?: boolean } = {},
+  }: { signals?: SignalSource; environment?: NodeJS.ProcessEnv; terminal?: boolean } = {},
 ): Promise<Ending> {
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { stdio: 'inherit' })
+    const child = spawn(file, args, { stdio: 'inherit', env: environment })
     const forward = (name: NodeJS.Signals): void => void child.kill(name)
     const hear = (): void => {}
     for (const name of always) signals.on(name, forward)

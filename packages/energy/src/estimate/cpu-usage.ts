@@ -1,5 +1,6 @@
 import { cpus } from 'node:os'
 import type { Boundary } from '../reading/reading.js'
+import type { MarkedProcesses } from './marked-processes.js'
 
 /** Seconds since whenever, summed over CPUs. */
 export interface CpuTimes {
@@ -21,6 +22,8 @@ export interface CpuUsage {
   readonly ownsIdle: boolean
   /** Whose CPU time, in words. */
   readonly whose: string
+  /** What the last read left out, in words. */
+  readonly notes?: readonly string[]
 }
 
 /** The tick in which Linux reports CPU time, whatever the kernel's own. */
@@ -86,24 +89,51 @@ export function processUsage(available: number): CpuUsage {
 }
 
 /**
- * The processes that this one started, and those that they started, each once it has ended and its parent has waited for it; one that
- * outlives its parent is not in it. Linux alone tells.
+ * The processes that this one started, and those that they started, each once it has ended and its parent has waited for it. With `marked`
+ * also those of them that run still, whoever their parent is now. One that outlived its parent and has ended is in neither. Linux alone tells.
  */
-export function childrenUsage(readFile: (path: string) => string, available: number): CpuUsage {
+export function childrenUsage(
+  readFile: (path: string) => string,
+  available: number,
+  marked: () => MarkedProcesses = () => ({ count: 0, seconds: 0 }),
+): CpuUsage {
+  let running = 0
   return {
-    read: () => ({ busy: parseChildrenTime(readFile('/proc/self/stat')), stolen: 0 }),
-    resolution: 2 * tickSeconds,
+    read: () => {
+      const { count, seconds } = marked()
+      running = count
+      // No second is in both: a process hands its time to its parent when it is waited for, and is gone then.
+      return { busy: parseChildrenTime(readFile('/proc/self/stat')) + seconds, stolen: 0 }
+    },
+    get resolution() {
+      return (2 + 4 * running) * tickSeconds
+    },
+    get notes() {
+      if (running === 0) return []
+      const which = running === 1 ? '1 process that was' : `${running} processes that were`
+      return [`${which} left running: counted until now, not what they use from now on`]
+    },
     cpus: available,
     boundary: 'process',
     ownsIdle: false,
-    whose: 'the processes that this one started',
+    whose: 'the processes that this one started, without those that outlived their parent and have ended',
   }
 }
 
-/** Fields 16 and 17, cutime and cstime, counted from the parenthesis that ends the name, which may hold anything. */
+/** Fields 16 and 17, cutime and cstime. */
 export function parseChildrenTime(text: string): number {
+  return sumTicks(text, [13, 14])
+}
+
+/** Fields 14 to 17: utime, stime, cutime and cstime. */
+export function parseOwnAndChildrenTime(text: string): number {
+  return sumTicks(text, [11, 12, 13, 14])
+}
+
+/** Fields of a process's `stat`, counted from the parenthesis that ends the name, which may hold anything. */
+function sumTicks(text: string, indices: readonly number[]): number {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  const ticks = Number(fields[13]) + Number(fields[14])
-  if (!Number.isFinite(ticks)) throw new Error('/proc/self/stat has no CPU time of children')
+  const ticks = indices.reduce((sum, index) => sum + Number(fields[index]), 0)
+  if (!Number.isFinite(ticks)) throw new Error('its stat has no CPU time of children')
   return ticks * tickSeconds
 }

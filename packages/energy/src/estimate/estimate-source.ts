@@ -18,6 +18,7 @@ import {
   type CpuUsage,
 } from './cpu-usage.js'
 import { readKept } from './kept-file.js'
+import { findMarked } from './marked-processes.js'
 import {
   calibratedCurve,
   estimateJoules,
@@ -36,6 +37,11 @@ export interface CpuEstimateOptions {
    * processes it started, counted as each ends.
    */
   readonly scope?: EstimateScope
+  /**
+   * For the scope `children`: a text `NAME=value` that the processes carry in their environment, given to them by whoever starts them. Those
+   * that were left running count too then, until each read.
+   */
+  readonly mark?: string
   /** The machine's own power at both ends, from a meter at the wall, its management controller or RAPL of its host: narrows the band. */
   readonly calibration?: PowerCalibration
   /** Reads a file as text and throws Node's errors; for tests. */
@@ -53,7 +59,7 @@ export interface CpuEstimateOptions {
  * @throws `ERR_BIO_VALUE` for another scope, or a calibration that is not 0 ≤ idle ≤ busy watts.
  */
 export function cpuEstimateSource(options: CpuEstimateOptions = {}): EnergySource {
-  const { scope = 'machine', calibration, readFile = readKept, now = monotonicSeconds } = options
+  const { scope = 'machine', mark, calibration, readFile = readKept, now = monotonicSeconds } = options
   if (scope !== 'machine' && scope !== 'process' && scope !== 'children') {
     throw invalid('cpuEstimateSource', "scope 'machine', 'process' or 'children'", scope)
   }
@@ -64,7 +70,7 @@ export function cpuEstimateSource(options: CpuEstimateOptions = {}): EnergySourc
     method: 'estimated',
     open() {
       try {
-        const usage = findUsage(scope, readFile)
+        const usage = findUsage(scope, { mark, readFile })
         usage.read()
         const whole = machineCurve(calibration)
         const curve = usage.ownsIdle ? whole.curve : sharedCurve(whole.curve)
@@ -95,11 +101,16 @@ function machineCurve(calibration: PowerCalibration | undefined): { curve: Power
   return { curve: calibratedCurve(calibration, cpus().length || 1), description }
 }
 
-function findUsage(scope: EstimateScope, readFile: (path: string) => string): CpuUsage {
+function findUsage(
+  scope: EstimateScope,
+  { mark, readFile }: { readonly mark: string | undefined; readonly readFile: (path: string) => string },
+): CpuUsage {
   const quota = findQuota(readFile)
   const available = quota?.cpus ?? availableParallelism()
   if (scope === 'process') return processUsage(available)
-  if (scope === 'children') return childrenUsage(readFile, available)
+  if (scope === 'children') {
+    return childrenUsage(readFile, available, mark === undefined ? undefined : () => findMarked(mark))
+  }
   if (quota !== undefined) return containerUsage(quota)
   try {
     return procStatUsage(readFile)
@@ -157,16 +168,20 @@ class EstimateAccount implements EnergyAccount {
       boundary,
       seconds,
       samples: 2,
-      reasons: stolen > notableSteal * available ? this.#withSteal(stolen / available) : this.#reasons,
+      reasons: this.#explain(stolen / available),
     })
   }
 
-  #withSteal(share: number): string[] {
-    const percent = (100 * share).toFixed(0)
-    return [
-      ...this.#reasons,
-      `the host ran others in ${percent} % of the CPUs' time: only the upper bound holds it`,
-    ]
+  /** `stolen`: the share of the CPUs' time that the host gave to others. */
+  #explain(stolen: number): readonly string[] {
+    const { notes = [] } = this.#usage
+    if (!(stolen > notableSteal) && notes.length === 0) return this.#reasons
+    const reasons = [...this.#reasons, ...notes]
+    if (stolen > notableSteal) {
+      const percent = (100 * stolen).toFixed(0)
+      reasons.push(`the host ran others in ${percent} % of the CPUs' time: only the upper bound holds it`)
+    }
+    return reasons
   }
 
   #unavailable(reason: string, seconds: number): Reading {

@@ -13,13 +13,14 @@ import type { EnergySource } from '../source.js'
  */
 export function defaultSources({
   scope = 'machine',
-}: Pick<CpuEstimateOptions, 'scope'> = {}): readonly EnergySource[] {
+  ...rest
+}: Pick<CpuEstimateOptions, 'scope' | 'mark'> = {}): readonly EnergySource[] {
   return [
     raplSource(),
     hwmonSource({ component: 'cpu' }),
     jetsonSource(),
     appleSource(),
-    cpuEstimateSource({ scope }),
+    cpuEstimateSource({ scope, ...rest }),
     nvmlSource(),
     amdGpuSource(),
     hwmonSource({ component: 'intel-gpu' }),
