@@ -4,7 +4,7 @@ import { findMarked } from './marked-processes.js'
 
 /** A `/proc/…/stat` with utime, stime, cutime and cstime in ticks, and a name that tries to mislead. */
 const stat = (...ticks: readonly [number, number, number, number]): string =>
-  `7 (a) 9 name) S 1 ${'0 '.repeat(10)}${ticks.join(' ')} 20 0 1 0\n`
+  `7 (a) 9 name) S 1 ${'0 '.repeat(9)}${ticks.join(' ')} 20 0 1 0\n`
 
 const proc = (files: Readonly<Record<string, string>>) => ({
   list: () => ['self', 'stat', ...new Set(Object.keys(files).map((path) => path.split('/')[2]!))],
