@@ -21,8 +21,8 @@ export async function samplerPart({ quick }) {
       [100, undefined],
       [1000, 1],
     ])
-      costs.push(await cpuShare(paths, { hertz, target, seconds }))
-    printRows(`CPU time of the thread over ${seconds} s, two files`, costs)
+      costs.push(await cpuShare(paths, { hertz, target, seconds: 2 * seconds }))
+    printRows(`CPU time of the thread over ${2 * seconds} s, two files`, costs)
     return [...blocked, ...costs]
   } finally {
     rmSync(folder, { recursive: true })
