@@ -74,31 +74,52 @@ fn slope<const FMA: bool>(kind: Activation, x: f32) -> f32 {
 /// out = f(x).
 pub fn activate(out: &mut [f32], x: &[f32], kind: Activation) -> Result<()> {
     check_len("activate", "x", x.len(), out.len())?;
-    out.copy_from_slice(x);
-    activate_in_place(out, kind);
+    apply(out, Some(x), kind);
     Ok(())
 }
 
 pub fn activate_in_place(x: &mut [f32], kind: Activation) {
+    apply(x, None, kind);
+}
+
+fn apply(out: &mut [f32], x: Option<&[f32]>, kind: Activation) {
     let isa = isa::current();
-    let size = x.len();
-    let x = Disjoint::new(x);
+    let size = out.len();
+    let out = Disjoint::new(out);
     for_ranges(size, 4, &|range| {
         // SAFETY: ranges do not overlap.
-        forward(isa, unsafe { x.part(range) }, kind);
+        let out = unsafe { out.part(range.clone()) };
+        forward(isa, out, x.map(|x| &x[range]), kind);
     });
 }
 
 per_isa! {
-    fn forward(x: &mut [f32], kind: Activation) {
+    fn forward(out: &mut [f32], x: Option<&[f32]>, kind: Activation) {
         // One loop per kind: the choice is outside, so that each vectorises.
         match kind {
-            Activation::Relu => for x in x { *x = value::<FMA>(Activation::Relu, *x); },
-            Activation::Gelu => for x in x { *x = value::<FMA>(Activation::Gelu, *x); },
-            Activation::GeluTanh => for x in x { *x = value::<FMA>(Activation::GeluTanh, *x); },
-            Activation::Silu => for x in x { *x = value::<FMA>(Activation::Silu, *x); },
-            Activation::Sigmoid => for x in x { *x = value::<FMA>(Activation::Sigmoid, *x); },
-            Activation::Tanh => for x in x { *x = value::<FMA>(Activation::Tanh, *x); },
+            Activation::Relu => each(out, x, |x| value::<FMA>(Activation::Relu, x)),
+            Activation::Gelu => each(out, x, |x| value::<FMA>(Activation::Gelu, x)),
+            Activation::GeluTanh => each(out, x, |x| value::<FMA>(Activation::GeluTanh, x)),
+            Activation::Silu => each(out, x, |x| value::<FMA>(Activation::Silu, x)),
+            Activation::Sigmoid => each(out, x, |x| value::<FMA>(Activation::Sigmoid, x)),
+            Activation::Tanh => each(out, x, |x| value::<FMA>(Activation::Tanh, x)),
+        }
+    }
+}
+
+/// out = f(x), or f(out) in place.
+#[inline(always)]
+fn each(out: &mut [f32], x: Option<&[f32]>, f: impl Fn(f32) -> f32) {
+    match x {
+        Some(x) => {
+            for (out, x) in out.iter_mut().zip(x) {
+                *out = f(*x);
+            }
+        }
+        None => {
+            for out in out {
+                *out = f(*out);
+            }
         }
     }
 }
@@ -106,33 +127,52 @@ per_isa! {
 /// dx = dy·f′(x).
 pub fn activate_backward(dx: &mut [f32], dy: &[f32], x: &[f32], kind: Activation) -> Result<()> {
     check_len("activate_backward", "dy", dy.len(), dx.len())?;
-    check_len("activate_backward", "x", x.len(), dx.len())?;
-    dx.copy_from_slice(dy);
-    activate_backward_in_place(dx, x, kind)
+    apply_backward(dx, Some(dy), x, kind)
 }
 
 /// dy becomes dx.
 pub fn activate_backward_in_place(dy: &mut [f32], x: &[f32], kind: Activation) -> Result<()> {
-    check_len("activate_backward", "x", x.len(), dy.len())?;
+    apply_backward(dy, None, x, kind)
+}
+
+fn apply_backward(dx: &mut [f32], dy: Option<&[f32]>, x: &[f32], kind: Activation) -> Result<()> {
+    check_len("activate_backward", "x", x.len(), dx.len())?;
     let isa = isa::current();
-    let dy = Disjoint::new(dy);
+    let dx = Disjoint::new(dx);
     for_ranges(x.len(), 4, &|range| {
         // SAFETY: ranges do not overlap.
-        backward(isa, unsafe { dy.part(range.clone()) }, &x[range], kind);
+        let dx = unsafe { dx.part(range.clone()) };
+        backward(isa, dx, dy.map(|dy| &dy[range.clone()]), &x[range], kind);
     });
     Ok(())
 }
 
 per_isa! {
-    fn backward(dy: &mut [f32], x: &[f32], kind: Activation) {
-        let pairs = dy.iter_mut().zip(x);
+    fn backward(dx: &mut [f32], dy: Option<&[f32]>, x: &[f32], kind: Activation) {
         match kind {
-            Activation::Relu => for (dy, x) in pairs { *dy *= slope::<FMA>(Activation::Relu, *x); },
-            Activation::Gelu => for (dy, x) in pairs { *dy *= slope::<FMA>(Activation::Gelu, *x); },
-            Activation::GeluTanh => for (dy, x) in pairs { *dy *= slope::<FMA>(Activation::GeluTanh, *x); },
-            Activation::Silu => for (dy, x) in pairs { *dy *= slope::<FMA>(Activation::Silu, *x); },
-            Activation::Sigmoid => for (dy, x) in pairs { *dy *= slope::<FMA>(Activation::Sigmoid, *x); },
-            Activation::Tanh => for (dy, x) in pairs { *dy *= slope::<FMA>(Activation::Tanh, *x); },
+            Activation::Relu => each_slope(dx, dy, x, |x| slope::<FMA>(Activation::Relu, x)),
+            Activation::Gelu => each_slope(dx, dy, x, |x| slope::<FMA>(Activation::Gelu, x)),
+            Activation::GeluTanh => each_slope(dx, dy, x, |x| slope::<FMA>(Activation::GeluTanh, x)),
+            Activation::Silu => each_slope(dx, dy, x, |x| slope::<FMA>(Activation::Silu, x)),
+            Activation::Sigmoid => each_slope(dx, dy, x, |x| slope::<FMA>(Activation::Sigmoid, x)),
+            Activation::Tanh => each_slope(dx, dy, x, |x| slope::<FMA>(Activation::Tanh, x)),
+        }
+    }
+}
+
+/// dx = dy·f′(x), or dx·f′(x) in place.
+#[inline(always)]
+fn each_slope(dx: &mut [f32], dy: Option<&[f32]>, x: &[f32], slope: impl Fn(f32) -> f32) {
+    match dy {
+        Some(dy) => {
+            for ((dx, dy), x) in dx.iter_mut().zip(dy).zip(x) {
+                *dx = dy * slope(*x);
+            }
+        }
+        None => {
+            for (dx, x) in dx.iter_mut().zip(x) {
+                *dx *= slope(*x);
+            }
         }
     }
 }

@@ -27,14 +27,14 @@ pub fn adam_w(
         check_len("adam_w", name, length, parameter.len())?;
     }
     let AdamW { learning_rate, beta1, beta2, epsilon, weight_decay, step } = options;
+    let correction = (1.0 - beta2.powf(f64::from(step))).sqrt();
     let numbers = Numbers {
         keep: (1.0 - learning_rate * weight_decay) as f32,
         first: (1.0 - beta1) as f32,
         beta2: beta2 as f32,
         second: (1.0 - beta2) as f32,
-        step_size: (learning_rate / (1.0 - beta1.powf(f64::from(step)))) as f32,
-        correction: (1.0 - beta2.powf(f64::from(step))).sqrt() as f32,
-        epsilon: epsilon as f32,
+        step_size: (learning_rate / (1.0 - beta1.powf(f64::from(step))) * correction) as f32,
+        epsilon: (epsilon * correction) as f32,
     };
     let isa = isa::current();
     let size = parameter.len();
@@ -55,7 +55,6 @@ struct Numbers {
     beta2: f32,
     second: f32,
     step_size: f32,
-    correction: f32,
     epsilon: f32,
 }
 
@@ -64,7 +63,7 @@ per_isa! {
         for (((p, g), m), v) in parameter.iter_mut().zip(gradient).zip(first).zip(second) {
             *m = mul_add::<FMA>(n.first, g - *m, *m);
             *v = mul_add::<FMA>(n.second * g, *g, n.beta2 * *v);
-            *p = *p * n.keep - n.step_size * *m / (v.sqrt() / n.correction + n.epsilon);
+            *p = *p * n.keep - n.step_size * *m / (v.sqrt() + n.epsilon);
         }
     }
 }

@@ -22,7 +22,7 @@ use guard::{Result, guard, unknown};
 use napi_derive::napi;
 
 /// Raised with every change of what is exported; `packages/kernels/src/native/load.ts` holds the same number.
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 
 #[napi]
 pub fn version() -> u32 {

@@ -3,6 +3,8 @@ use napi_derive::napi;
 
 use crate::guard::{Out, Result, guard};
 
+// Node-API hands options over by position.
+#[allow(clippy::fn_params_excessive_bools)]
 #[napi]
 pub fn matmul(
     out: Out<'_>,
@@ -14,6 +16,7 @@ pub fn matmul(
     transpose_a: bool,
     transpose_b: bool,
     accumulate: bool,
+    skip_zeros: bool,
 ) -> Result<()> {
     let shape = matmul::MatmulShape {
         m: m as usize,
@@ -23,7 +26,13 @@ pub fn matmul(
         transpose_b,
         accumulate,
     };
-    guard(|| matmul::matmul(out, a, b, shape))
+    guard(|| {
+        if skip_zeros {
+            matmul::matmul_skipping_zeros(out, a, b, shape)
+        } else {
+            matmul::matmul(out, a, b, shape)
+        }
+    })
 }
 
 #[napi]

@@ -35,7 +35,7 @@ export interface Kernels {
     weights: Float32Array,
     options: GroupedMatmulOptions,
   ): void
-  /** out[e] [n, k] += Σ over the rows r of expert e of dy[r] [n] ⊗ x[r] [k]: the weight gradient of `groupedMatmul`. */
+  /** out[e] [n, k] = Σ over the rows r of expert e of dy[r] [n] ⊗ x[r] [k]: the weight gradient of `groupedMatmul`. */
   groupedWeightGradient(out: Float32Array, dy: Float32Array, x: Float32Array, options: GroupedShape): void
   /** out [n, k] += Σ_r dy[r]² ⊗ x[r]²: the squared per-sample gradients of a Linear layer (its exact Fisher diagonal). */
   squareAccumulate(
@@ -321,6 +321,11 @@ export interface MatmulOptions {
   readonly transposeB?: boolean
   /** Add to `out` instead of overwriting it. */
   readonly accumulate?: boolean
+  /**
+   * a has many zeros (from a tenth on it pays), as after a relu: what finite values of b they are multiplied with is left out. The bits stay
+   * the same, but that a sum which underflowed to −0 may keep its sign.
+   */
+  readonly skipZeros?: boolean
 }
 export interface GroupedShape {
   /** [experts + 1], starting at 0, never decreasing, ending at the number of rows. */

@@ -2,7 +2,9 @@
 #![no_main]
 
 use bio_kernels::fisher::square_accumulate;
-use bio_kernels::matmul::{MatmulShape, grouped_matmul, grouped_weight_gradient, matmul};
+use bio_kernels::matmul::{
+    MatmulShape, grouped_matmul, grouped_weight_gradient, matmul, matmul_skipping_zeros,
+};
 use bio_kernels_fuzz::{Draw, check, fuzz_target};
 
 fuzz_target!(|bytes: &[u8]| {
@@ -18,6 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
         };
         let (mut out, a, b) = (draw.output(&[m, n])?, draw.floats(&[m, k])?, draw.floats(&[k, n])?);
         check(matmul(&mut out, &a, &b, shape), &[&out]);
+        check(matmul_skipping_zeros(&mut out, &a, &b, shape), &[&out]);
 
         let experts = draw.size()? % 9;
         let offsets = draw.offsets(experts, m)?;

@@ -67,7 +67,7 @@ pub fn grouped_matmul(
             }
         })
         .collect();
-    multiply_all(isa, out, &experts, false);
+    multiply_all(isa, out, &experts);
     Ok(())
 }
 
@@ -82,7 +82,7 @@ struct Product<'a> {
 }
 
 /// All products in one region, so that a busy expert uses every thread.
-fn multiply_all(isa: Isa, out: &mut [f32], products: &[Product<'_>], accumulate: bool) {
+fn multiply_all(isa: Isa, out: &mut [f32], products: &[Product<'_>]) {
     // The tasks of product e end before ends[e].
     let ends: Vec<usize> = products
         .iter()
@@ -97,11 +97,11 @@ fn multiply_all(isa: Isa, out: &mut [f32], products: &[Product<'_>], accumulate:
         let Product { a, b, cut, first, n, k } = &products[at];
         let (rows, columns) = cut.of(task - if at == 0 { 0 } else { ends[at - 1] });
         let out = Target { values: &out, first: *first, stride: *n };
-        multiply(isa, out, *a, *b, *n, rows, columns, *k, accumulate);
+        multiply(isa, out, *a, *b, *n, rows, columns, *k, false);
     });
 }
 
-/// out[e] [n, k] += dyᵀ·x over the rows of expert e.
+/// out[e] [n, k] = dyᵀ·x over the rows of expert e; 0 without rows.
 pub fn grouped_weight_gradient(
     out: &mut [f32],
     dy: &[f32],
@@ -135,6 +135,11 @@ pub fn grouped_weight_gradient(
     if out.is_empty() {
         return Ok(());
     }
+    for expert in 0..experts {
+        if rows_of(offsets, expert).is_empty() {
+            out[expert * size..(expert + 1) * size].fill(0.0);
+        }
+    }
     let products: Vec<Product<'_>> = (0..experts)
         .map(|expert| {
             let rows = rows_of(offsets, expert);
@@ -148,6 +153,6 @@ pub fn grouped_weight_gradient(
             }
         })
         .collect();
-    multiply_all(isa::current(), out, &products, true);
+    multiply_all(isa::current(), out, &products);
     Ok(())
 }

@@ -18,6 +18,8 @@ mod pack;
 #[cfg(target_arch = "x86_64")]
 mod skinny;
 mod tile;
+#[cfg(target_arch = "x86_64")]
+mod zeros;
 
 pub(crate) use grouped::{check_offsets, rows_of};
 pub use grouped::{grouped_matmul, grouped_weight_gradient};
@@ -41,6 +43,8 @@ const DEPTH: usize = 512;
 const WIDTH: usize = 64;
 /// The same where they serve one block of A only: they need not leave the L2 in between.
 const NARROW: usize = 4;
+/// Multiply-adds below which (about 20 µs) another thread costs more than it brings.
+const WORTH_A_TASK: usize = 1 << 20;
 
 /// out [m, n] (+)= op(a) [m, k] · op(b) [k, n].
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +61,16 @@ pub struct MatmulShape {
 }
 
 pub fn matmul(out: &mut [f32], a: &[f32], b: &[f32], shape: MatmulShape) -> Result<()> {
+    product(out, a, b, shape, false)
+}
+
+/// `matmul` for an A with many zeros: leaves out what they are multiplied with. The bits are those of `matmul`, but that a sum which
+/// underflowed to −0 may keep its sign.
+pub fn matmul_skipping_zeros(out: &mut [f32], a: &[f32], b: &[f32], shape: MatmulShape) -> Result<()> {
+    product(out, a, b, shape, true)
+}
+
+fn product(out: &mut [f32], a: &[f32], b: &[f32], shape: MatmulShape, skip_zeros: bool) -> Result<()> {
     let MatmulShape { m, n, k, transpose_a, transpose_b, accumulate } = shape;
     check_len("matmul", "out", out.len(), checked_product("matmul", &[m, n])?)?;
     check_len("matmul", "a", a.len(), checked_product("matmul", &[m, k])?)?;
@@ -70,9 +84,18 @@ pub fn matmul(out: &mut [f32], a: &[f32], b: &[f32], shape: MatmulShape) -> Resu
     let a = Strided::new(a, m, k, transpose_a);
     let b = Strided::new(b, k, n, transpose_b);
     let isa = isa::current();
-    let cut = Cut::new(m, n, k);
     let out = Disjoint::new(out);
     let out = Target { values: &out, first: 0, stride: n };
+    #[cfg(target_arch = "x86_64")]
+    if skip_zeros && zeros::suits(isa) && k > 0 {
+        let tasks = crate::pool::threads().min(m * n * k / WORTH_A_TASK).clamp(1, m);
+        crate::pool::run(tasks, &|task| {
+            zeros::multiply(isa, out, a, b, n, part(0..m, task, tasks), k, !accumulate);
+        });
+        return Ok(());
+    }
+    let _ = skip_zeros;
+    let cut = Cut::new(m, n, k);
     crate::pool::run(cut.tasks(), &|task| {
         let (rows, columns) = cut.of(task);
         multiply(isa, out, a, b, n, rows, columns, k, accumulate);
@@ -109,8 +132,6 @@ pub(crate) struct Cut {
 
 impl Cut {
     pub fn new(m: usize, n: usize, k: usize) -> Self {
-        // Below about 20 µs of work another thread costs more than it brings.
-        const WORTH_A_TASK: usize = 1 << 20;
         let threads = crate::pool::threads();
         let wanted = if threads == 1 { 1 } else { (m * n * k / WORTH_A_TASK).clamp(1, 4 * threads) };
         let panels = panels(n);

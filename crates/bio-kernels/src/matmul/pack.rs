@@ -5,9 +5,13 @@ use std::ops::Range;
 
 use super::tile::Corner;
 use crate::isa::Isa;
+use crate::memory::prefetch;
 
 /// Columns of B per panel: one AVX-512 register, two of AVX2.
 pub(crate) const PANEL: usize = 16;
+
+/// How many rows ahead a panel's are asked for.
+const AHEAD: usize = 16;
 
 /// How many panels n columns fill.
 pub(crate) fn panels(n: usize) -> usize {
@@ -100,6 +104,8 @@ pub(crate) fn pack_panel(isa: Isa, packed: &mut [f32], b: Strided<'_>, from: usi
     }
     if b.column == 1 {
         for (p, row) in packed.chunks_exact_mut(PANEL).enumerate() {
+            // Rows lie far apart: nothing but this asks for them early.
+            prefetch(b.values.as_ptr().wrapping_add((p + AHEAD) * b.row));
             let from = &b.values[p * b.row..][..width];
             // A length that is known is a register or two, not a call.
             match from.first_chunk::<PANEL>() {
@@ -161,22 +167,32 @@ mod x86 {
     /// Eight values of p at a time; returns how many are done.
     #[target_feature(enable = "avx2")]
     pub fn interleave(packed: &mut [f32], a: Strided<'_>, rows: usize) -> usize {
-        let depth = packed.len() / PANEL;
-        for (block, packed) in packed.chunks_exact_mut(8 * PANEL).enumerate() {
-            for group in 0..rows.div_ceil(8) {
+        let blocks = packed.len() / PANEL / 8;
+        for group in (0..if blocks == 0 { 0 } else { rows }).step_by(8) {
+            let height = 8.min(rows - group);
+            let corner = a.from(group, 0).corner(height, blocks * 8);
+            for (block, packed) in packed.chunks_exact_mut(8 * PANEL).enumerate() {
+                // SAFETY: a line of the corner has eight values for every block.
+                let line =
+                    |i: usize| unsafe { _mm256_loadu_ps(corner.first.add(i * corner.row + block * 8)) };
                 let mut eight = [_mm256_setzero_ps(); 8];
-                for i in 0..8.min(rows - group * 8) {
-                    let line = &a.line(group * 8 + i, depth)[block * 8..][..8];
-                    // SAFETY: eight values.
-                    eight[i] = unsafe { _mm256_loadu_ps(line.as_ptr()) };
+                // A count known at compile time keeps them in registers.
+                if height == 8 {
+                    for i in 0..8 {
+                        eight[i] = line(i);
+                    }
+                } else {
+                    for i in 0..height {
+                        eight[i] = line(i);
+                    }
                 }
                 for (to, values) in packed.chunks_exact_mut(PANEL).zip(transpose(eight)) {
                     // SAFETY: `to` has sixteen places and the group is the first or the second half of them.
-                    unsafe { _mm256_storeu_ps(to.as_mut_ptr().add(group * 8), values) };
+                    unsafe { _mm256_storeu_ps(to.as_mut_ptr().add(group), values) };
                 }
             }
         }
-        depth / 8 * 8
+        blocks * 8
     }
 
     /// Eight rows of eight to eight columns.

@@ -34,7 +34,7 @@ export interface Binding {
   isa(): Isa
   threads(): number
   setThreads(threads: number): void
-  matmul(out: F32, a: F32, b: F32, m: number, n: number, k: number, transposeA: boolean, transposeB: boolean, accumulate: boolean): void
+  matmul(out: F32, a: F32, b: F32, m: number, n: number, k: number, transposeA: boolean, transposeB: boolean, accumulate: boolean, skipZeros: boolean): void
   groupedMatmul(out: F32, x: F32, weights: F32, offsets: I32, n: number, k: number, transposeWeights: boolean): void
   groupedWeightGradient(out: F32, dy: F32, x: F32, offsets: I32, n: number, k: number): void
   squareAccumulate(out: F32, dy: F32, x: F32, rows: number, n: number, k: number): void

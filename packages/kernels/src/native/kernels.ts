@@ -30,8 +30,10 @@ function adapt(b: Binding): Backend {
       return b.threads()
     },
     setThreads: (threads) => b.setThreads(Math.min(threads, availableParallelism())),
-    matmul: (out, a, c, { m, n, k, transposeA = false, transposeB = false, accumulate = false }) =>
-      b.matmul(out, a, c, m, n, k, transposeA, transposeB, accumulate),
+    matmul(out, a, c, o) {
+      const { m, n, k, transposeA = false, transposeB = false, accumulate = false, skipZeros = false } = o
+      b.matmul(out, a, c, m, n, k, transposeA, transposeB, accumulate, skipZeros)
+    },
     groupedMatmul: (out, x, w, { offsets, n, k, layout }) => b.groupedMatmul(out, x, w, offsets, n, k, layout === 'nk'),
     groupedWeightGradient: (out, dy, x, { offsets, n, k }) => b.groupedWeightGradient(out, dy, x, offsets, n, k),
     squareAccumulate: (out, dy, x, { rows, n, k }) => b.squareAccumulate(out, dy, x, rows, n, k),

@@ -69,7 +69,7 @@ describe.skipIf(!existsSync(built))('the choice of kernels', () => {
 test.skipIf(!present)('a panic in Rust is an error with a code, and the kernels work after it', () => {
   expect(() => loadBinding().panicForTest()).toThrow(expect.objectContaining({ code: 'ERR_BIO_INTERNAL' }) as Error)
   const out = new Float32Array(1)
-  loadBinding().matmul(out, Float32Array.of(2), Float32Array.of(3), 1, 1, 1, false, false, false)
+  loadBinding().matmul(out, Float32Array.of(2), Float32Array.of(3), 1, 1, 1, false, false, false, false)
   expect(out[0]).toBe(6)
 })
 

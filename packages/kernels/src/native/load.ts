@@ -5,7 +5,7 @@ import { BioError } from '@bio/errors'
 import type { Binding } from './binding.js'
 
 /** Raised with every change of what the binding exports. */
-const VERSION = 5
+const VERSION = 6
 
 /** `linux-x64-gnu`, `darwin-arm64`, …: how binaries and their packages are named. */
 export function platformName(): string {

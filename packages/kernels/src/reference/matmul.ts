@@ -42,7 +42,7 @@ export function groupedMatmul(
   }
 }
 
-/** out[e] [n, k] += dyᵀ·x over the rows of expert e. */
+/** out[e] [n, k] = dyᵀ·x over the rows of expert e; 0 without rows. */
 export function groupedWeightGradient(
   out: Float32Array,
   dy: Float32Array,
@@ -51,7 +51,6 @@ export function groupedWeightGradient(
 ): void {
   for (let expert = 0; expert + 1 < offsets.length; expert++) {
     const [from, to] = [offsets[expert]!, offsets[expert + 1]!]
-    if (from === to) continue
     matmul(
       out.subarray(expert * n * k, (expert + 1) * n * k),
       dy.subarray(from * n, to * n),
@@ -61,7 +60,6 @@ export function groupedWeightGradient(
         n: k,
         k: to - from,
         transposeA: true,
-        accumulate: true,
       },
     )
   }

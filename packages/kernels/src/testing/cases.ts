@@ -36,6 +36,17 @@ const matrix: readonly Case[] = [
       })),
     ),
   ),
+  ...[false, true].map((transposeA) => ({
+    name: `matmul ${transposeA ? 't' : 'n'}t, zeros of a left out`,
+    run: (kernels: Kernels, source: Source, { m, n, k }: Sizes) => {
+      const density = source.next()
+      const a = source.floats(m * k).map((value) => (source.next() < density ? value : 0))
+      const b = source.floats(k * n)
+      return outputs(source, [m * n], (out) =>
+        kernels.matmul(out!, a, b, { m, n, k, transposeA, transposeB: true, skipZeros: true }),
+      )
+    },
+  })),
   ...(['nk', 'kn'] as const).map((layout) => ({
     name: `groupedMatmul ${layout}`,
     run: (kernels: Kernels, source: Source, { m, n, k }: Sizes) => {

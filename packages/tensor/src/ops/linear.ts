@@ -2,6 +2,7 @@ import { getKernels } from '@bio/kernels'
 import { allocate } from '../pool.js'
 import { formatShape, refuseShape, sameShape } from '../shape.js'
 import { record } from '../tape/record.js'
+import { isGradEnabled } from '../tape/grad-mode.js'
 import { f32, type Tensor } from '../tensor.js'
 import { repeatInto } from './broadcast.js'
 import { showLinear } from './linear-observer.js'
@@ -21,10 +22,13 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   const sizes = { m: rows, n: n!, k: k! }
   const data = allocate(rows * n!)
   if (bias !== undefined) repeatInto(data, f32(bias, 'linear'))
-  getKernels().matmul(data, f32(x, 'linear'), f32(weight, 'linear'), {
+  const values = f32(x, 'linear')
+  getKernels().matmul(data, values, f32(weight, 'linear'), {
     ...sizes,
     transposeB: true,
     accumulate: bias !== undefined,
+    // Only in training: the sign of a 0 that underflowed may depend on the batch then.
+    skipZeros: isGradEnabled() && hasManyZeros(values),
   })
   return record(
     'linear',
@@ -38,6 +42,17 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   )
 }
 
+/** Whether about a quarter of the values are 0, by 64 of them: what a relu before this layer, or after it, leaves. */
+function hasManyZeros(values: Float32Array): boolean {
+  const samples = 64
+  if (values.length < samples) return false
+  let zeros = 0
+  // Steps of the golden ratio: even over the array, and no column of it is met twice in a row.
+  for (let i = 0, at = 0; i < samples; i++, at = (at + 0.6180339887498949) % 1)
+    if (values[Math.floor(at * values.length)] === 0) zeros++
+  return zeros >= samples / 4
+}
+
 /** dx = dy·W, dW = dyᵀ·x, db = Σ over rows of dy. */
 function linearBackward(
   dy: Float32Array,
@@ -46,14 +61,15 @@ function linearBackward(
 ): (Float32Array | undefined)[] {
   const kernels = getKernels()
   showLinear(weight!, dy, f32(x!, 'linear'))
+  const skipZeros = hasManyZeros(dy)
   let [dx, dWeight, dBias]: (Float32Array | undefined)[] = []
   if (needs[0]) {
     dx = allocate(m * k)
-    kernels.matmul(dx, dy, f32(weight!, 'linear'), { m, n: k, k: n })
+    kernels.matmul(dx, dy, f32(weight!, 'linear'), { m, n: k, k: n, skipZeros })
   }
   if (needs[1]) {
     dWeight = allocate(n * k)
-    kernels.matmul(dWeight, dy, f32(x!, 'linear'), { m: n, n: k, k: m, transposeA: true })
+    kernels.matmul(dWeight, dy, f32(x!, 'linear'), { m: n, n: k, k: m, transposeA: true, skipZeros })
   }
   if (needs[2]) {
     dBias = allocate(n).fill(0)
@@ -103,7 +119,7 @@ export function groupedLinear(x: Tensor, weight: Tensor, offsets: Int32Array): T
           kernels.groupedMatmul(dx, dy, w, { offsets, n: k!, k: n!, layout: 'kn' })
         }
         if (needs[1]) {
-          dWeight = allocate(experts! * n! * k!).fill(0)
+          dWeight = allocate(experts! * n! * k!)
           kernels.groupedWeightGradient(dWeight, dy, f32(saved[0]!, 'groupedLinear'), shape)
         }
         return [dx, dWeight]
