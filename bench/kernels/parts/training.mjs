@@ -6,6 +6,7 @@ import {
   fromData,
   Linear,
   Module,
+  observeLinear,
   Rng,
   SGD,
 } from '../../../packages/tensor/dist/index.js'
@@ -31,6 +32,7 @@ export async function trainingPart(bench) {
     }),
   )
   rows.push(await squares(bench, { batch: 128, n: 400, k: 784, threads: 1 }))
+  rows.push(await fisher(bench, { batch: 128, threads: 1 }))
   return rows
 }
 
@@ -96,6 +98,7 @@ function moeStep(bench, { tokens, dim, hidden, experts, topK, threads }) {
     data.set(noise.take(seed, data.length).map((value) => value / Math.sqrt(fanIn)))
   }
   const x = fromData(noise.take(1, tokens * dim), [tokens, dim], { requiresGrad: true })
+  const optimizer = new SGD([x, ...moe.parameters()], { lr: 0.1 }) // only for its zeroGrad
   let output
   return measure(bench, {
     subject: {
@@ -108,7 +111,7 @@ function moeStep(bench, { tokens, dim, hidden, experts, topK, threads }) {
         const { y } = moe.forward(x)
         output = y.data.slice()
         y.sum().backward()
-        for (const parameter of [x, ...moe.parameters()]) parameter.grad = undefined
+        optimizer.zeroGrad()
       },
       get output() {
         return output
@@ -145,5 +148,68 @@ function squares(bench, { batch, n, k, threads }) {
     },
     unit: 'µs',
     wants: { ratios: { 'ours, batch mean': 1 / 2.5, 'ours, batch-1 loop': 40 } },
+  })
+}
+
+/** Squared gradients of 128 items for a whole model (its empirical Fisher diagonal), as a user gets them: forward, backward, square, add. */
+function fisher(bench, { batch, threads }) {
+  const { kernels, noise } = bench
+  const model = new Mlp(noise)
+  const x = fromData(noise.take(1, batch * sizes[0]), [batch, sizes[0]])
+  const targets = Int32Array.from({ length: batch }, (_, row) => row % 10)
+  const y = fromData(targets)
+  const items = Array.from({ length: batch }, (_, row) => [
+    fromData(x.data.subarray(row * sizes[0], (row + 1) * sizes[0]), [1, sizes[0]]),
+    fromData(targets.subarray(row, row + 1)),
+  ])
+  const diagonal = new Map(
+    model.parameters().map((parameter) => [parameter, new Float32Array(parameter.size)]),
+  )
+  const biasOf = new Map(model.layers.map(({ weight, bias }) => [weight, bias]))
+  const forget = () => diagonal.forEach((sums) => sums.fill(0))
+  const addSquaredGradients = () => {
+    for (const [parameter, sums] of diagonal) {
+      const { data } = parameter.grad
+      kernels.multiply(data, data, data)
+      kernels.add(sums, sums, data)
+    }
+    model.zeroGrad()
+  }
+  return measure(bench, {
+    subject: { kernel: 'Fisher diagonal of an MLP', shape: `${sizes.join('-')}, ${batch} items`, threads },
+    ours: {
+      run() {
+        forget()
+        observeLinear(
+          (weight, dy, input) => {
+            const [n, k] = weight.shape
+            kernels.squareAccumulate(diagonal.get(weight), dy, input, { rows: batch, n, k })
+            const squares = dy.map((value) => value * value)
+            kernels.sumRows(diagonal.get(biasOf.get(weight)), squares, { rows: batch, columns: n })
+          },
+          () => crossEntropy(model.forward(x), y, { reduction: 'sum' }).backward(),
+        )
+        model.zeroGrad()
+      },
+      get output() {
+        return diagonal.get(model.layers[0].weight)
+      },
+    },
+    against: {
+      'ours, batch mean'() {
+        crossEntropy(model.forward(x), y).backward()
+        addSquaredGradients()
+      },
+      'ours, batch-1 loop'() {
+        for (const [one, target] of items) {
+          crossEntropy(model.forward(one), target).backward()
+          addSquaredGradients()
+        }
+      },
+    },
+    peers: [['torch.fisher_loop', { batch, sizes }]],
+    unit: 'µs',
+    tolerance: 1e-3,
+    wants: { ratios: { 'ours, batch mean': 1 / 2.5, 'ours, batch-1 loop': 40, PyTorch: 40 } },
   })
 }

@@ -160,15 +160,20 @@ def attention(context, heads, kv_heads, head_dim, layers, dtype, threads):
     return contender("PyTorch SDPA", torch.inference_mode()(call), threads)
 
 
-def mlp_step(batch, sizes, optimizer, lr, threads):
-    """A training step: forward, cross-entropy, backward, optimiser; the output is the first layer's weight after it."""
+def mlp(sizes):
+    """Linear layers with relu between them, weights as ours."""
     layers = []
     for index, (inputs, outputs) in enumerate(zip(sizes, sizes[1:])):
         linear_layer = torch.nn.Linear(inputs, outputs)
         linear_layer.weight.data = tensor(10 + index, outputs, inputs) / inputs**0.5
         linear_layer.bias.data.zero_()
         layers += [linear_layer, torch.nn.ReLU()]
-    model = torch.nn.Sequential(*layers[:-1])
+    return torch.nn.Sequential(*layers[:-1])
+
+
+def mlp_step(batch, sizes, optimizer, lr, threads):
+    """A training step: forward, cross-entropy, backward, optimiser; the output is the first layer's weight after it."""
+    model = mlp(sizes)
     x = tensor(1, batch, sizes[0])
     y = torch.arange(batch) % sizes[-1]
     kinds = {
@@ -185,6 +190,26 @@ def mlp_step(batch, sizes, optimizer, lr, threads):
         return model[0].weight
 
     return contender(f"PyTorch, fused {optimizer}" if optimizer == "adam" else "PyTorch", call, threads)
+
+
+def fisher_loop(batch, sizes, threads):
+    """Squared gradients of each item, one backward pass after the other; the output is the first layer's sum."""
+    model = mlp(sizes)
+    x = tensor(1, batch, sizes[0])
+    y = torch.arange(batch) % sizes[-1]
+    sums = [torch.zeros_like(parameter) for parameter in model.parameters()]
+
+    def call():
+        for total in sums:
+            total.zero_()
+        for item in range(batch):
+            model.zero_grad()
+            torch.nn.functional.cross_entropy(model(x[item : item + 1]), y[item : item + 1]).backward()
+            for total, parameter in zip(sums, model.parameters()):
+                total += parameter.grad**2
+        return sums[0]
+
+    return contender("PyTorch, batch-1 loop", call, threads)
 
 
 def moe_step(tokens, dim, hidden, experts, top_k, threads):
@@ -221,5 +246,6 @@ CASES = {
     "sparse_csr": sparse_csr,
     "attention": attention,
     "mlp_step": mlp_step,
+    "fisher_loop": fisher_loop,
     "moe_step": moe_step,
 }

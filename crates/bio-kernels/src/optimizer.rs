@@ -79,21 +79,25 @@ pub fn sgd(
     nesterov: bool,
 ) -> Result<()> {
     check_len("sgd", "gradient", gradient.len(), parameter.len())?;
-    let Some(velocity) = velocity.filter(|_| momentum > 0.0) else {
-        plain_step(isa::current(), parameter, gradient, learning_rate, weight_decay);
-        return Ok(());
-    };
-    check_len("sgd", "velocity", velocity.len(), parameter.len())?;
-    momentum_step(
-        isa::current(),
-        parameter,
-        gradient,
-        velocity,
-        learning_rate,
-        momentum,
-        weight_decay,
-        nesterov,
-    );
+    let velocity = velocity.filter(|_| momentum > 0.0);
+    if let Some(velocity) = &velocity {
+        check_len("sgd", "velocity", velocity.len(), parameter.len())?;
+    }
+    let isa = isa::current();
+    let size = parameter.len();
+    let (parameter, velocity) = (Disjoint::new(parameter), velocity.map(Disjoint::new));
+    for_ranges(size, 1, &|range| {
+        // SAFETY: ranges do not overlap.
+        let p = unsafe { parameter.part(range.clone()) };
+        let g = &gradient[range.clone()];
+        if let Some(velocity) = &velocity {
+            // SAFETY: as above.
+            let v = unsafe { velocity.part(range) };
+            momentum_step(isa, p, g, v, learning_rate, momentum, weight_decay, nesterov);
+        } else {
+            plain_step(isa, p, g, learning_rate, weight_decay);
+        }
+    });
     Ok(())
 }
 

@@ -43,8 +43,8 @@ const DEPTH: usize = 512;
 const WIDTH: usize = 64;
 /// The same where they serve one block of A only: they need not leave the L2 in between.
 const NARROW: usize = 4;
-/// Multiply-adds below which (about 20 µs) another thread costs more than it brings.
-const WORTH_A_TASK: usize = 1 << 20;
+/// Multiply-adds below which (about 10 µs) another thread costs more than it brings.
+const WORTH_A_TASK: usize = 1 << 19;
 
 /// out [m, n] (+)= op(a) [m, k] · op(b) [k, n].
 #[derive(Clone, Copy, Debug)]

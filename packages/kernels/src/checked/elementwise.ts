@@ -20,6 +20,8 @@ type ElementwiseKernels = Pick<
   | 'sgd'
 >
 
+/** Made once: a step calls these checks for every parameter. */
+const [atLeast0, above0] = [{ low: 0 }, { above: 0 }]
 const kinds: readonly Activation[] = ['relu', 'gelu', 'gelu-tanh', 'silu', 'sigmoid', 'tanh']
 
 /** The elementwise kernels of a backend, arguments checked first. */
@@ -102,18 +104,19 @@ export function checkedElementwise(backend: Backend): ElementwiseKernels {
     },
     adamW(parameter, gradient, firstMoment, secondMoment, options) {
       const { learningRate, beta1, beta2, epsilon, weightDecay, step } = options
-      for (const [name, value] of Object.entries({ learningRate, weightDecay }))
-        checkNumber('adamW', name, value, { low: 0 })
-      for (const [name, value] of Object.entries({ beta1, beta2 })) {
-        checkNumber('adamW', name, value, { low: 0 })
-        checkNumber('adamW', `1 - ${name}`, 1 - value, { above: 0 })
-      }
-      checkNumber('adamW', 'epsilon', epsilon, { above: 0 })
+      checkNumber('adamW', 'learningRate', learningRate, atLeast0)
+      checkNumber('adamW', 'weightDecay', weightDecay, atLeast0)
+      checkNumber('adamW', 'beta1', beta1, atLeast0)
+      checkNumber('adamW', '1 - beta1', 1 - beta1, above0)
+      checkNumber('adamW', 'beta2', beta2, atLeast0)
+      checkNumber('adamW', '1 - beta2', 1 - beta2, above0)
+      checkNumber('adamW', 'epsilon', epsilon, above0)
       checkSize('adamW', 'step', step, 1)
       const size = parameter.length
-      for (const [name, array] of Object.entries({ parameter, gradient, firstMoment, secondMoment })) {
-        checkArray('adamW', name, array, size)
-      }
+      checkArray('adamW', 'parameter', parameter)
+      checkArray('adamW', 'gradient', gradient, size)
+      checkArray('adamW', 'firstMoment', firstMoment, size)
+      checkArray('adamW', 'secondMoment', secondMoment, size)
       checkApart('adamW', parameter, [gradient, firstMoment, secondMoment])
       checkApart('adamW', firstMoment, [gradient, secondMoment])
       checkApart('adamW', secondMoment, [gradient])
@@ -121,8 +124,9 @@ export function checkedElementwise(backend: Backend): ElementwiseKernels {
     },
     sgd(parameter, gradient, velocity, options) {
       const { learningRate, momentum, weightDecay } = options
-      for (const [name, value] of Object.entries({ learningRate, momentum, weightDecay }))
-        checkNumber('sgd', name, value, { low: 0 })
+      checkNumber('sgd', 'learningRate', learningRate, atLeast0)
+      checkNumber('sgd', 'momentum', momentum, atLeast0)
+      checkNumber('sgd', 'weightDecay', weightDecay, atLeast0)
       checkArray('sgd', 'parameter', parameter)
       checkArray('sgd', 'gradient', gradient, parameter.length)
       if (velocity !== undefined || momentum > 0) checkArray('sgd', 'velocity', velocity!, parameter.length)
