@@ -184,8 +184,8 @@ function fisher(bench, { batch, threads }) {
           (weight, dy, input) => {
             const [n, k] = weight.shape
             kernels.squareAccumulate(diagonal.get(weight), dy, input, { rows: batch, n, k })
-            const squares = dy.map((value) => value * value)
-            kernels.sumRows(diagonal.get(biasOf.get(weight)), squares, { rows: batch, columns: n })
+            const dySquared = dy.map((value) => value * value)
+            kernels.sumRows(diagonal.get(biasOf.get(weight)), dySquared, { rows: batch, columns: n })
           },
           () => crossEntropy(model.forward(x), y, { reduction: 'sum' }).backward(),
         )
