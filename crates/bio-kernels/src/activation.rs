@@ -3,7 +3,7 @@
 use crate::disjoint::{Disjoint, for_ranges};
 use crate::error::{Result, check_len, checked_product};
 use crate::isa::{self, mul_add, per_isa};
-use crate::math::{exp, normal, sigmoid, tanh};
+use crate::math::{each, each_pair, exp, normal, sigmoid, tanh};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
@@ -107,23 +107,6 @@ per_isa! {
     }
 }
 
-/// out = f(x), or f(out) in place.
-#[inline(always)]
-fn each(out: &mut [f32], x: Option<&[f32]>, f: impl Fn(f32) -> f32) {
-    match x {
-        Some(x) => {
-            for (out, x) in out.iter_mut().zip(x) {
-                *out = f(*x);
-            }
-        }
-        None => {
-            for out in out {
-                *out = f(*out);
-            }
-        }
-    }
-}
-
 /// dx = dy·f′(x).
 pub fn activate_backward(dx: &mut [f32], dy: &[f32], x: &[f32], kind: Activation) -> Result<()> {
     check_len("activate_backward", "dy", dy.len(), dx.len())?;
@@ -150,29 +133,12 @@ fn apply_backward(dx: &mut [f32], dy: Option<&[f32]>, x: &[f32], kind: Activatio
 per_isa! {
     fn backward(dx: &mut [f32], dy: Option<&[f32]>, x: &[f32], kind: Activation) {
         match kind {
-            Activation::Relu => each_slope(dx, dy, x, |x| slope::<FMA>(Activation::Relu, x)),
-            Activation::Gelu => each_slope(dx, dy, x, |x| slope::<FMA>(Activation::Gelu, x)),
-            Activation::GeluTanh => each_slope(dx, dy, x, |x| slope::<FMA>(Activation::GeluTanh, x)),
-            Activation::Silu => each_slope(dx, dy, x, |x| slope::<FMA>(Activation::Silu, x)),
-            Activation::Sigmoid => each_slope(dx, dy, x, |x| slope::<FMA>(Activation::Sigmoid, x)),
-            Activation::Tanh => each_slope(dx, dy, x, |x| slope::<FMA>(Activation::Tanh, x)),
-        }
-    }
-}
-
-/// dx = dy·f′(x), or dx·f′(x) in place.
-#[inline(always)]
-fn each_slope(dx: &mut [f32], dy: Option<&[f32]>, x: &[f32], slope: impl Fn(f32) -> f32) {
-    match dy {
-        Some(dy) => {
-            for ((dx, dy), x) in dx.iter_mut().zip(dy).zip(x) {
-                *dx = dy * slope(*x);
-            }
-        }
-        None => {
-            for (dx, x) in dx.iter_mut().zip(x) {
-                *dx *= slope(*x);
-            }
+            Activation::Relu => each_pair(dx, dy, x, |dy, x| dy * slope::<FMA>(Activation::Relu, x)),
+            Activation::Gelu => each_pair(dx, dy, x, |dy, x| dy * slope::<FMA>(Activation::Gelu, x)),
+            Activation::GeluTanh => each_pair(dx, dy, x, |dy, x| dy * slope::<FMA>(Activation::GeluTanh, x)),
+            Activation::Silu => each_pair(dx, dy, x, |dy, x| dy * slope::<FMA>(Activation::Silu, x)),
+            Activation::Sigmoid => each_pair(dx, dy, x, |dy, x| dy * slope::<FMA>(Activation::Sigmoid, x)),
+            Activation::Tanh => each_pair(dx, dy, x, |dy, x| dy * slope::<FMA>(Activation::Tanh, x)),
         }
     }
 }

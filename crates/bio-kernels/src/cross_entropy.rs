@@ -3,7 +3,7 @@
 use crate::disjoint::{Disjoint, for_ranges};
 use crate::error::{KernelError, Result, check_len, checked_product};
 use crate::isa::{self, per_isa};
-use crate::math::{LANES, exp, lanes_total, max_of};
+use crate::math::{LANES, each, exp, lanes_total, max_of};
 
 /// Targets are classes, or `ignore_index`.
 fn check_targets(operation: &'static str, targets: &[i32], columns: usize, ignore_index: i32) -> Result<()> {
@@ -82,28 +82,7 @@ pub fn cross_entropy_backward(
     ignore_index: i32,
 ) -> Result<()> {
     check_len("cross_entropy_backward", "logits", logits.len(), d_logits.len())?;
-    check_backward(logits, d_loss, log_sum_exp, targets, rows, columns, ignore_index)?;
-    d_logits.copy_from_slice(logits);
-    cross_entropy_backward_in_place(d_logits, d_loss, log_sum_exp, targets, rows, columns, ignore_index)
-}
-
-fn check_backward(
-    logits: &[f32],
-    d_loss: &[f32],
-    log_sum_exp: &[f32],
-    targets: &[i32],
-    rows: usize,
-    columns: usize,
-    ignore_index: i32,
-) -> Result<()> {
-    let size = checked_product("cross_entropy_backward", &[rows, columns])?;
-    check_len("cross_entropy_backward", "logits", logits.len(), size)?;
-    for (name, length) in
-        [("d_loss", d_loss.len()), ("log_sum_exp", log_sum_exp.len()), ("targets", targets.len())]
-    {
-        check_len("cross_entropy_backward", name, length, rows)?;
-    }
-    check_targets("cross_entropy_backward", targets, columns, ignore_index)
+    apply_backward(d_logits, Some(logits), d_loss, log_sum_exp, targets, rows, columns, ignore_index)
 }
 
 /// Logits become their gradient.
@@ -116,17 +95,40 @@ pub fn cross_entropy_backward_in_place(
     columns: usize,
     ignore_index: i32,
 ) -> Result<()> {
-    check_backward(logits, d_loss, log_sum_exp, targets, rows, columns, ignore_index)?;
+    apply_backward(logits, None, d_loss, log_sum_exp, targets, rows, columns, ignore_index)
+}
+
+fn apply_backward(
+    d_logits: &mut [f32],
+    logits: Option<&[f32]>,
+    d_loss: &[f32],
+    log_sum_exp: &[f32],
+    targets: &[i32],
+    rows: usize,
+    columns: usize,
+    ignore_index: i32,
+) -> Result<()> {
+    let size = checked_product("cross_entropy_backward", &[rows, columns])?;
+    check_len("cross_entropy_backward", "logits", d_logits.len(), size)?;
+    for (name, length) in
+        [("d_loss", d_loss.len()), ("log_sum_exp", log_sum_exp.len()), ("targets", targets.len())]
+    {
+        check_len("cross_entropy_backward", name, length, rows)?;
+    }
+    check_targets("cross_entropy_backward", targets, columns, ignore_index)?;
     let isa = isa::current();
-    let logits = Disjoint::new(logits);
+    let d_logits = Disjoint::new(d_logits);
     for_ranges(rows, columns, &|range| {
+        let values = range.start * columns..range.end * columns;
         // SAFETY: ranges of rows do not overlap.
-        let logits = unsafe { logits.part(range.start * columns..range.end * columns) };
+        let d_logits = unsafe { d_logits.part(values.clone()) };
+        let (d_loss, log_sum_exp) = (&d_loss[range.clone()], &log_sum_exp[range.clone()]);
         gradient(
             isa,
-            logits,
-            &d_loss[range.clone()],
-            &log_sum_exp[range.clone()],
+            d_logits,
+            logits.map(|x| &x[values]),
+            d_loss,
+            log_sum_exp,
             &targets[range],
             ignore_index,
         );
@@ -135,17 +137,23 @@ pub fn cross_entropy_backward_in_place(
 }
 
 per_isa! {
-    fn gradient(logits: &mut [f32], d_loss: &[f32], log_sum_exp: &[f32], targets: &[i32], ignore_index: i32) {
-        let columns = (logits.len() / targets.len().max(1)).max(1);
-        for (r, row) in logits.chunks_exact_mut(columns).enumerate() {
+    fn gradient(
+        d_logits: &mut [f32],
+        logits: Option<&[f32]>,
+        d_loss: &[f32],
+        log_sum_exp: &[f32],
+        targets: &[i32],
+        ignore_index: i32,
+    ) {
+        let columns = (d_logits.len() / targets.len().max(1)).max(1);
+        for (r, row) in d_logits.chunks_exact_mut(columns).enumerate() {
             let (scale, total) = (d_loss[r], log_sum_exp[r]);
             if targets[r] == ignore_index || scale == 0.0 {
                 row.fill(0.0);
                 continue;
             }
-            for value in row.iter_mut() {
-                *value = scale * exp::<FMA>(*value - total);
-            }
+            let logits = logits.map(|logits| &logits[r * columns..][..columns]);
+            each(row, logits, |value| scale * exp::<FMA>(value - total));
             row[targets[r] as usize] -= scale;
         }
     }

@@ -124,6 +124,41 @@ pub(crate) fn max_of(x: &[f32]) -> f32 {
     lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)
 }
 
+/// out = f(x), or f(out) in place. Nothing is copied first: where source and target differ by no multiple of 32 bytes, a large copy
+/// (`rep movsb` on Zen 3) runs at 2 GB/s.
+#[inline(always)]
+pub(crate) fn each(out: &mut [f32], x: Option<&[f32]>, f: impl Fn(f32) -> f32) {
+    match x {
+        Some(x) => {
+            for (out, x) in out.iter_mut().zip(x) {
+                *out = f(*x);
+            }
+        }
+        None => {
+            for out in out {
+                *out = f(*out);
+            }
+        }
+    }
+}
+
+/// out = f(a, b), or f(out, b) in place.
+#[inline(always)]
+pub(crate) fn each_pair(out: &mut [f32], a: Option<&[f32]>, b: &[f32], f: impl Fn(f32, f32) -> f32) {
+    match a {
+        Some(a) => {
+            for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+                *out = f(*a, *b);
+            }
+        }
+        None => {
+            for (out, b) in out.iter_mut().zip(b) {
+                *out = f(*out, *b);
+            }
+        }
+    }
+}
+
 /// y += a·x.
 #[inline(always)]
 pub(crate) fn axpy<const FMA: bool>(y: &mut [f32], a: f32, x: &[f32]) {

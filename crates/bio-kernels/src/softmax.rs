@@ -2,46 +2,42 @@
 
 use crate::disjoint::{Disjoint, for_ranges};
 use crate::error::{Result, check_len, checked_product};
-use crate::isa::{self, Isa, per_isa};
-use crate::math::{dot, exp, max_of, sum_of};
+use crate::isa::{self, per_isa};
+use crate::math::{dot, each, each_pair, exp, max_of, sum_of};
 
 /// out = exp(x − max) / Σ per row.
 pub fn softmax(out: &mut [f32], x: &[f32], rows: usize, columns: usize) -> Result<()> {
     check_len("softmax", "x", x.len(), out.len())?;
-    check_len("softmax", "out", out.len(), checked_product("softmax", &[rows, columns])?)?;
-    out.copy_from_slice(x);
-    softmax_in_place(out, rows, columns)
+    apply(out, Some(x), rows, columns)
 }
 
 pub fn softmax_in_place(x: &mut [f32], rows: usize, columns: usize) -> Result<()> {
-    check_len("softmax", "x", x.len(), checked_product("softmax", &[rows, columns])?)?;
-    if x.is_empty() {
+    apply(x, None, rows, columns)
+}
+
+fn apply(out: &mut [f32], x: Option<&[f32]>, rows: usize, columns: usize) -> Result<()> {
+    check_len("softmax", "out", out.len(), checked_product("softmax", &[rows, columns])?)?;
+    if out.is_empty() {
         return Ok(());
     }
     let isa = isa::current();
-    let x = Disjoint::new(x);
+    let out = Disjoint::new(out);
     for_ranges(rows, columns, &|range| {
+        let values = range.start * columns..range.end * columns;
         // SAFETY: ranges of rows do not overlap.
-        softmax_rows(isa, unsafe { x.part(range.start * columns..range.end * columns) }, columns);
+        forward(isa, unsafe { out.part(values.clone()) }, x.map(|x| &x[values]), columns);
     });
     Ok(())
 }
 
-pub(crate) fn softmax_rows(isa: Isa, x: &mut [f32], columns: usize) {
-    forward(isa, x, columns);
-}
-
 per_isa! {
-    fn forward(x: &mut [f32], columns: usize) {
-        for row in x.chunks_exact_mut(columns) {
-            let high = max_of(row);
-            for value in row.iter_mut() {
-                *value = exp::<FMA>(*value - high);
-            }
+    fn forward(out: &mut [f32], x: Option<&[f32]>, columns: usize) {
+        for (r, row) in out.chunks_exact_mut(columns).enumerate() {
+            let x = x.map(|x| &x[r * columns..][..columns]);
+            let high = max_of(x.unwrap_or(row));
+            each(row, x, |value| exp::<FMA>(value - high));
             let total = sum_of(row, |value| value);
-            for value in row.iter_mut() {
-                *value /= total;
-            }
+            each(row, None, |value| value / total);
         }
     }
 }
@@ -49,29 +45,28 @@ per_isa! {
 /// dx = y⊙(dy − ⟨dy, y⟩) per row.
 pub fn softmax_backward(dx: &mut [f32], dy: &[f32], y: &[f32], rows: usize, columns: usize) -> Result<()> {
     check_len("softmax_backward", "dy", dy.len(), dx.len())?;
-    let size = checked_product("softmax_backward", &[rows, columns])?;
-    check_len("softmax_backward", "dx", dx.len(), size)?;
-    check_len("softmax_backward", "y", y.len(), size)?;
-    dx.copy_from_slice(dy);
-    softmax_backward_in_place(dx, y, rows, columns)
+    apply_backward(dx, Some(dy), y, rows, columns)
 }
 
 /// dy becomes dx.
 pub fn softmax_backward_in_place(dy: &mut [f32], y: &[f32], rows: usize, columns: usize) -> Result<()> {
+    apply_backward(dy, None, y, rows, columns)
+}
+
+fn apply_backward(dx: &mut [f32], dy: Option<&[f32]>, y: &[f32], rows: usize, columns: usize) -> Result<()> {
     let size = checked_product("softmax_backward", &[rows, columns])?;
-    check_len("softmax_backward", "dy", dy.len(), size)?;
+    check_len("softmax_backward", "dx", dx.len(), size)?;
     check_len("softmax_backward", "y", y.len(), size)?;
-    backward(isa::current(), dy, y, columns);
+    backward(isa::current(), dx, dy, y, columns.max(1));
     Ok(())
 }
 
 per_isa! {
-    fn backward(dy: &mut [f32], y: &[f32], columns: usize) {
-        for (dy, y) in dy.chunks_exact_mut(columns.max(1)).zip(y.chunks_exact(columns.max(1))) {
-            let along = dot::<FMA>(dy, y);
-            for (dy, y) in dy.iter_mut().zip(y) {
-                *dy = y * (*dy - along);
-            }
+    fn backward(dx: &mut [f32], dy: Option<&[f32]>, y: &[f32], columns: usize) {
+        for (r, (dx, y)) in dx.chunks_exact_mut(columns).zip(y.chunks_exact(columns)).enumerate() {
+            let dy = dy.map(|dy| &dy[r * columns..][..columns]);
+            let along = dot::<FMA>(dy.unwrap_or(dx), y);
+            each_pair(dx, dy, y, |dy, y| y * (dy - along));
         }
     }
 }

@@ -167,7 +167,9 @@ proptest! {
         let mut noise = Noise(seed);
         let (mut dy, x) = (noise.floats(rows * n, 1.0), noise.floats(rows * k, 1.0));
         if seed % 2 == 0 {
-            dy.iter_mut().for_each(|value| *value = value.max(0.0));
+            for value in &mut dy {
+                *value = value.max(0.0);
+            }
         }
         let truth: Vec<f64> = (0..n * k)
             .map(|at| (0..rows).map(|r| (f64::from(dy[r * n + at / k]) * f64::from(x[r * k + at % k])).powi(2)).sum())
