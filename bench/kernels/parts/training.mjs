@@ -166,6 +166,9 @@ function fisher(bench, { batch, threads }) {
     model.parameters().map((parameter) => [parameter, new Float32Array(parameter.size)]),
   )
   const biasOf = new Map(model.layers.map(({ weight, bias }) => [weight, bias]))
+  const squaresOf = new Map(
+    model.layers.map(({ weight, outFeatures }) => [weight, new Float32Array(batch * outFeatures)]),
+  )
   const forget = () => diagonal.forEach((sums) => sums.fill(0))
   const addSquaredGradients = () => {
     for (const [parameter, sums] of diagonal) {
@@ -184,7 +187,8 @@ function fisher(bench, { batch, threads }) {
           (weight, dy, input) => {
             const [n, k] = weight.shape
             kernels.squareAccumulate(diagonal.get(weight), dy, input, { rows: batch, n, k })
-            const dySquared = dy.map((value) => value * value)
+            const dySquared = squaresOf.get(weight)
+            kernels.multiply(dySquared, dy, dy)
             kernels.sumRows(diagonal.get(biasOf.get(weight)), dySquared, { rows: batch, columns: n })
           },
           () => crossEntropy(model.forward(x), y, { reduction: 'sum' }).backward(),
