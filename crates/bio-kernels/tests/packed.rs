@@ -218,12 +218,17 @@ fn a_row_with_nan_is_nan_and_leaves_the_others_alone() {
 }
 
 #[test]
-fn zeros_are_held_as_zeros() {
-    for dtype in [PackedDtype::Int8, PackedDtype::Int4 { group_size: 32 }] {
-        let packed = PackedMatrix::pack(&[0.0; 64], dtype, 1, 2, 32).unwrap();
-        let mut out = [1.0; 2];
-        matmul_packed(&mut out, &[1.0; 32], &packed, 1, None).unwrap();
-        assert_eq!(out, [0.0; 2]);
+fn zeros_are_held_as_zeros_and_so_is_what_was_never_set() {
+    for (dtype, columns) in [(PackedDtype::Int8, 33), (PackedDtype::Int4 { group_size: 32 }, 32)] {
+        let packed = PackedMatrix::pack(&vec![0.0; 2 * columns], dtype, 1, 2, columns).unwrap();
+        let unset = PackedMatrix::zeros(dtype, 1, 2, columns).unwrap();
+        for weights in [packed, unset] {
+            on_every_tier(|tier| {
+                let mut out = [1.0; 2];
+                matmul_packed(&mut out, &vec![1.0; columns], &weights, 1, None).unwrap();
+                assert_eq!(out, [0.0; 2], "{tier} {dtype:?}");
+            });
+        }
     }
 }
 
