@@ -35,7 +35,7 @@ fn product(
 
 /// Columns within one stretch mostly, sometimes over several.
 fn columns() -> impl Strategy<Value = usize> {
-    prop_oneof![4 => 1usize..200, 1 => 1000usize..2600]
+    prop_oneof![4 => 1usize..200, 1 => 4000usize..8300]
 }
 
 fn densities() -> impl Strategy<Value = f64> {

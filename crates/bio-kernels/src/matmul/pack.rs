@@ -82,6 +82,8 @@ impl Buffer {
     pub fn first(&mut self, length: usize) -> &mut [f32] {
         let lines = length.div_ceil(16);
         if self.0.len() < lines {
+            self.0.reserve(lines - self.0.len());
+            crate::memory::prefer_huge_pages(&mut self.0);
             self.0.resize(lines, Line([0.0; 16]));
         }
         // SAFETY: a line is sixteen f32 and nothing else, and there are enough of them.

@@ -1,30 +1,37 @@
-//! Many rows of x side by side: every weight that is read multiplies up to 32 of them.
+//! Many rows of x side by side: every weight that is read multiplies up to 16 of them.
 //!
 //! ```text
-//! pack x once:   panels of 32 rows, each [columns, 32]
-//! for each chunk of 512 weight rows ............ one task, or less; its sums [512, 32] are 64 kB: written to `out` when all is added
-//!   for each panel
-//!     for each stretch of columns .............. 1,024 of them: a panel's stretch is 128 kB, both fit the L2
-//!       for each row block of the chunk ........ 4 rows at a time, or 1; weights stream by, each read from afar once per panel
-//!         for each 16 rows of x ................ 4×16 sums stay in registers (AVX-512: 4×32)
-//!           for each block: sums += values ⊗ panel[index]
+//! for each panel of 16 rows of x ............... one task, where they are few one for each part of the weight rows
+//!   for each stretch of columns ................ 4,096 of them: packed as [columns, 16] they are 256 kB, half of the L2
+//!     for each strip of 16 weight rows ......... its sums [16, 16]: between stretches in a scratch, after the last turned and written
+//!       for each row block ..................... 4 rows at a time, or 4 blocks of one row side by side: 8 registers of sums, so
+//!         for each block: sums += values ⊗ panel[index]         that no addition waits for the one before
 //! ```
 
 use std::cell::RefCell;
 use std::ops::Range;
 
 use super::blocks::{Blocks, Run};
-use crate::disjoint::{Disjoint, for_ranges};
+use crate::disjoint::Disjoint;
 use crate::isa::{Isa, mul_add, per_isa};
+use crate::matmul::{Buffer, PANEL, Strided, pack_panel, panels};
 
-/// Rows of x per panel.
-const PANEL: usize = 32;
-/// Weight rows per chunk, a multiple of every height.
-const CHUNK: usize = 512;
+/// Weight rows per strip: every height divides it, and their results fill a cache line of `out`.
+const STRIP: usize = 16;
 
 thread_local! {
-    static PANELS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
-    static SUMS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+    /// A stretch of a panel, and sums.
+    static BUFFERS: RefCell<(Buffer, Buffer)> = RefCell::default();
+}
+
+/// The arguments of a call.
+struct Product<'a> {
+    isa: Isa,
+    out: Disjoint<'a, f32>,
+    x: &'a [f32],
+    blocks: &'a Blocks,
+    m: usize,
+    bias: Option<&'a [f32]>,
 }
 
 /// out [m, rows] = x [m, columns]·Wᵀ (+ bias).
@@ -39,198 +46,157 @@ pub(super) fn multiply(
     // Below about 20 µs of work another thread costs more than it brings.
     const WORTH_A_TASK: usize = 1 << 19;
     let wanted = (blocks.weights() * m / WORTH_A_TASK).clamp(1, 4 * crate::pool::threads());
-    let tasks = blocks.tasks(wanted);
-    PANELS.with_borrow_mut(|panels| {
-        panels.resize(m.next_multiple_of(8) * blocks.columns, 0.0);
-        pack_panels(panels, x, blocks.columns);
-        let out = Disjoint::new(out);
-        let panels = &panels[..];
-        crate::pool::run(tasks.len(), &|task| {
-            let Range { start, end } = tasks[task];
-            for first in (start..end).step_by(CHUNK / blocks.height) {
-                let chunk = first..(first + CHUNK / blocks.height).min(end);
-                multiply_chunk(isa, &out, panels, blocks, &chunk, m, bias);
+    let parts = blocks.tasks(wanted.div_ceil(panels(m)), STRIP / blocks.height);
+    let product = Product { isa, out: Disjoint::new(out), x, blocks, m, bias };
+    crate::pool::run(panels(m) * parts.len(), &|task| {
+        product.multiply_panel(task / parts.len(), parts[task % parts.len()].clone());
+    });
+}
+
+impl Product<'_> {
+    /// The outputs of 16 rows of x and some row blocks.
+    fn multiply_panel(&self, panel: usize, row_blocks: Range<usize>) {
+        let blocks = self.blocks;
+        let (per_strip, stretches) = (STRIP / blocks.height, blocks.stretches().len());
+        let wide = matches!(self.isa, Isa::Avx512 | Isa::Avx512Bf16);
+        let width = if self.m - panel * PANEL > 8 { 16 } else { 8 };
+        let x = Strided::new(self.x, blocks.columns, self.m, true);
+        BUFFERS.with_borrow_mut(|(packed, sums)| {
+            // With one stretch no strip is ever taken up again: one place serves all.
+            let strips = if stretches == 1 { 1 } else { row_blocks.len().div_ceil(per_strip) };
+            let sums = sums.first(strips * STRIP * PANEL);
+            for (stretch, columns) in blocks.stretches().enumerate() {
+                let packed = packed.first(columns.len() * PANEL);
+                pack_panel(self.isa, packed, x, columns.start, panel, self.m);
+                for (strip, first) in row_blocks.clone().step_by(per_strip).enumerate() {
+                    let row_blocks = first..(first + per_strip).min(row_blocks.end);
+                    let sums = &mut sums[strip % strips * STRIP * PANEL..][..STRIP * PANEL];
+                    multiply_strip(self.isa, sums, packed, width, blocks, stretch, row_blocks.clone(), wide);
+                    if stretch + 1 == stretches {
+                        self.put(sums, panel * PANEL, blocks.rows_of(&row_blocks));
+                    }
+                }
             }
         });
-    });
-}
-
-/// The rows of a panel, filled up to whole registers.
-fn width_of(rows: usize) -> usize {
-    rows.next_multiple_of(8)
-}
-
-fn pack_panels(panels: &mut [f32], x: &[f32], columns: usize) {
-    let size = PANEL * columns;
-    let panels = Disjoint::new(panels);
-    for_ranges(x.len().div_ceil(size), size, &|range| {
-        for panel in range {
-            let x = &x[panel * size..((panel + 1) * size).min(x.len())];
-            let width = width_of(x.len() / columns);
-            // SAFETY: each panel has a place of its own.
-            pack_panel(
-                unsafe { panels.part(panel * size..panel * size + width * columns) },
-                x,
-                columns,
-                width,
-            );
-        }
-    });
-}
-
-/// panel [columns, width] = xᵀ, in squares that keep both sides in the L1; zeros where x has no row.
-fn pack_panel(panel: &mut [f32], x: &[f32], columns: usize, width: usize) {
-    if x.len() < panel.len() {
-        panel.fill(0.0);
     }
-    for first in (0..columns).step_by(16) {
-        for (j, row) in x.chunks_exact(columns).enumerate() {
-            for (i, value) in row[first..(first + 16).min(columns)].iter().enumerate() {
-                panel[(first + i) * width + j] = *value;
+
+    /// out [rows of x from `first` on, rows] = sumsᵀ (+ bias).
+    fn put(&self, sums: &[f32], first: usize, rows: Range<usize>) {
+        let mut turned = [0.0; STRIP * PANEL];
+        pack_panel(self.isa, &mut turned, Strided::new(sums, PANEL, STRIP, true), 0, 0, STRIP);
+        let bias = self.bias.map(|bias| &bias[rows.clone()]);
+        for (i, sums) in (first..self.m).zip(turned.chunks_exact(STRIP)) {
+            let start = i * self.blocks.rows;
+            // SAFETY: panels are different rows of x, parts different rows of the weights; this part is gone before the next is taken.
+            let out = unsafe { self.out.part(start + rows.start..start + rows.end) };
+            match <&mut [f32; STRIP]>::try_from(&mut *out) {
+                Ok(out) => out.copy_from_slice(sums),
+                Err(_) => out.copy_from_slice(&sums[..rows.len()]),
             }
-        }
-    }
-}
-
-/// out [m, the rows of the chunk], panel by panel.
-fn multiply_chunk(
-    isa: Isa,
-    out: &Disjoint<'_, f32>,
-    panels: &[f32],
-    blocks: &Blocks,
-    chunk: &Range<usize>,
-    m: usize,
-    bias: Option<&[f32]>,
-) {
-    let rows = blocks.rows_of(chunk);
-    SUMS.with_borrow_mut(|sums| {
-        for first in (0..m).step_by(PANEL) {
-            let width = width_of(PANEL.min(m - first));
-            sums.clear();
-            sums.resize(chunk.len() * blocks.height * width, 0.0);
-            let panel = &panels[first * blocks.columns..];
-            for (stretch, columns) in blocks.stretches().enumerate() {
-                let panel = &panel[columns.start * width..columns.end * width];
-                multiply_stretch(isa, sums, panel, width, blocks, stretch, chunk.clone());
-            }
-            for i in first..(first + PANEL).min(m) {
-                // SAFETY: chunks are different rows; this part is gone before the next is taken.
-                let out = unsafe { out.part(i * blocks.rows + rows.start..i * blocks.rows + rows.end) };
-                put(isa, out, &sums[i - first..], width, bias.map(|bias| &bias[rows.clone()]));
-            }
-        }
-    });
-}
-
-per_isa! {
-    /// out = every `width`th of the sums (+ bias).
-    fn put(out: &mut [f32], sums: &[f32], width: usize, bias: Option<&[f32]>) {
-        for (out, sum) in out.iter_mut().zip(sums.iter().step_by(width)) {
-            *out = *sum;
-        }
-        if let Some(bias) = bias {
-            for (out, bias) in out.iter_mut().zip(bias) {
-                *out += bias;
-            }
-        }
-    }
-}
-
-/// Adds to sums [rows of the chunk, width] what a stretch of columns brings.
-fn multiply_stretch(
-    isa: Isa,
-    sums: &mut [f32],
-    panel: &[f32],
-    width: usize,
-    blocks: &Blocks,
-    stretch: usize,
-    chunk: Range<usize>,
-) {
-    let wide = matches!(isa, Isa::Avx512 | Isa::Avx512Bf16);
-    if blocks.height == 1 {
-        stretch_by_ones(isa, sums, panel, width, blocks, stretch, chunk);
-    } else {
-        stretch_by_fours(isa, sums, panel, width, blocks, stretch, chunk, wide);
-    }
-}
-
-per_isa! {
-    fn stretch_by_ones(sums: &mut [f32], panel: &[f32], width: usize, blocks: &Blocks, stretch: usize, chunk: Range<usize>) {
-        for (row_block, sums) in chunk.zip(sums.chunks_exact_mut(width)) {
-            part::<FMA, 1>(sums, panel, width, blocks.run(stretch, row_block), 1, 0, true);
-        }
-    }
-}
-
-per_isa! {
-    fn stretch_by_fours(sums: &mut [f32], panel: &[f32], width: usize, blocks: &Blocks, stretch: usize, chunk: Range<usize>, wide: bool) {
-        let height = blocks.height;
-        for (row_block, sums) in chunk.zip(sums.chunks_exact_mut(height * width)) {
-            let run = blocks.run(stretch, row_block);
-            for (at, sums) in sums.chunks_exact_mut(4 * width).enumerate() {
-                part::<FMA, 4>(sums, panel, width, run, height, 4 * at, wide);
-            }
-        }
-    }
-}
-
-/// `HEIGHT` rows of a row block from `row` on: sums [HEIGHT, width], as many columns at a time as registers hold.
-#[inline(always)]
-fn part<const FMA: bool, const HEIGHT: usize>(
-    sums: &mut [f32],
-    panel: &[f32],
-    width: usize,
-    run: Run<'_>,
-    height: usize,
-    row: usize,
-    wide: bool,
-) {
-    let mut column = 0;
-    while column < width {
-        if wide && width - column >= 32 {
-            tile::<FMA, HEIGHT, 32>(sums, panel, width, column, run, height, row);
-            column += 32;
-        } else if width - column >= 16 {
-            tile::<FMA, HEIGHT, 16>(sums, panel, width, column, run, height, row);
-            column += 16;
-        } else {
-            tile::<FMA, HEIGHT, 8>(sums, panel, width, column, run, height, row);
-            column += 8;
-        }
-    }
-}
-
-#[inline(always)]
-fn tile<const FMA: bool, const HEIGHT: usize, const WIDTH: usize>(
-    sums: &mut [f32],
-    panel: &[f32],
-    width: usize,
-    column: usize,
-    run: Run<'_>,
-    height: usize,
-    row: usize,
-) {
-    assert!(
-        row + HEIGHT <= height && run.values.len() == run.indices.len() * height && column + WIDTH <= width
-    );
-    let mut tile = [[0.0f32; WIDTH]; HEIGHT];
-    for h in 0..HEIGHT {
-        tile[h].copy_from_slice(&sums[h * width + column..][..WIDTH]);
-    }
-    for (at, &index) in run.indices.iter().enumerate() {
-        // SAFETY: every block has `height` values, of which HEIGHT from `row` on exist; indices are columns of the stretch, as `Run`
-        // promises, and the panel holds `width` values for each of them, of which WIDTH from `column` on exist.
-        unsafe {
-            let x = &*panel.as_ptr().add(index as usize * width + column).cast::<[f32; WIDTH]>();
-            for h in 0..HEIGHT {
-                let weight = *run.values.get_unchecked(at * height + row + h);
-                for j in 0..WIDTH {
-                    tile[h][j] = mul_add::<FMA>(weight, x[j], tile[h][j]);
+            if let Some(bias) = bias {
+                for (out, bias) in out.iter_mut().zip(bias) {
+                    *out += bias;
                 }
             }
         }
     }
-    for h in 0..HEIGHT {
-        sums[h * width + column..][..WIDTH].copy_from_slice(&tile[h]);
+}
+
+per_isa! {
+    /// Adds to sums [16, 16] what a stretch of columns brings to a strip's row blocks. `wide`: 32 registers hold 16 values each.
+    fn multiply_strip(
+        sums: &mut [f32], panel: &[f32], width: usize, blocks: &Blocks, stretch: usize, row_blocks: Range<usize>, wide: bool,
+    ) {
+        match (blocks.height, width) {
+            (1, 8) => strip::<FMA, 4, 1, 8>(sums, panel, blocks, stretch, row_blocks),
+            (1, _) => strip::<FMA, 4, 1, 16>(sums, panel, blocks, stretch, row_blocks),
+            (_, 8) => strip::<FMA, 1, 4, 8>(sums, panel, blocks, stretch, row_blocks),
+            _ if wide => strip::<FMA, 2, 4, 16>(sums, panel, blocks, stretch, row_blocks),
+            _ => strip::<FMA, 1, 4, 16>(sums, panel, blocks, stretch, row_blocks),
+        }
+    }
+}
+
+/// `LANES` parts side by side, each `HEIGHT` rows of a row block.
+#[inline(always)]
+fn strip<const FMA: bool, const LANES: usize, const HEIGHT: usize, const WIDTH: usize>(
+    sums: &mut [f32],
+    panel: &[f32],
+    blocks: &Blocks,
+    stretch: usize,
+    row_blocks: Range<usize>,
+) {
+    let height = blocks.height;
+    for (step, sums) in sums.chunks_exact_mut(LANES * HEIGHT * PANEL).enumerate() {
+        let lanes = std::array::from_fn(|lane| {
+            let row = (step * LANES + lane) * HEIGHT;
+            let row_block = row_blocks.start + row / height;
+            let run = if row_block < row_blocks.end { blocks.run(stretch, row_block) } else { Run::EMPTY };
+            (run, row % height)
+        });
+        tile::<FMA, LANES, HEIGHT, WIDTH>(sums, stretch == 0, panel, lanes, height);
+    }
+}
+
+/// sums [LANES·HEIGHT, 16], `WIDTH` columns of them, from 0 on if they `begin`: of each lane's blocks `HEIGHT` rows from its row on.
+#[inline(always)]
+fn tile<const FMA: bool, const LANES: usize, const HEIGHT: usize, const WIDTH: usize>(
+    sums: &mut [f32],
+    begin: bool,
+    panel: &[f32],
+    lanes: [(Run<'_>, usize); LANES],
+    height: usize,
+) {
+    let mut tile = [[[0.0f32; WIDTH]; HEIGHT]; LANES];
+    for (lane, (run, row)) in lanes.iter().enumerate() {
+        assert!(run.values.len() == run.indices.len() * height && row + HEIGHT <= height);
+        for h in 0..HEIGHT {
+            if !begin {
+                tile[lane][h].copy_from_slice(&sums[(lane * HEIGHT + h) * PANEL..][..WIDTH]);
+            }
+        }
+    }
+    let together = lanes.iter().map(|(run, _)| run.indices.len()).min().unwrap_or(0);
+    for at in 0..together {
+        for lane in 0..LANES {
+            // SAFETY: within the run, whose values and rows are there by the assertion; indices are columns of the stretch, as `Run` promises.
+            unsafe { add::<FMA, HEIGHT, WIDTH>(&mut tile[lane], panel, lanes[lane], height, at) };
+        }
+    }
+    for lane in 0..LANES {
+        for at in together..lanes[lane].0.indices.len() {
+            // SAFETY: within the run, whose values and rows are there by the assertion; indices are columns of the stretch, as `Run` promises.
+            unsafe { add::<FMA, HEIGHT, WIDTH>(&mut tile[lane], panel, lanes[lane], height, at) };
+        }
+    }
+    for lane in 0..LANES {
+        for h in 0..HEIGHT {
+            sums[(lane * HEIGHT + h) * PANEL..][..WIDTH].copy_from_slice(&tile[lane][h]);
+        }
+    }
+}
+
+/// Not a closure: called twice, it would not be compiled into the function that has the instructions.
+///
+/// # Safety
+/// The run has a block at `at`, with `height` values of which HEIGHT from `row` on exist; its index is a column of the panel.
+#[inline(always)]
+unsafe fn add<const FMA: bool, const HEIGHT: usize, const WIDTH: usize>(
+    tile: &mut [[f32; WIDTH]; HEIGHT],
+    panel: &[f32],
+    (run, row): (Run<'_>, usize),
+    height: usize,
+    at: usize,
+) {
+    // SAFETY: the caller's promise; the panel holds 16 values for each column, at least WIDTH.
+    unsafe {
+        let index = *run.indices.get_unchecked(at) as usize;
+        let x = &*panel.as_ptr().add(index * PANEL).cast::<[f32; WIDTH]>();
+        for h in 0..HEIGHT {
+            let weight = *run.values.get_unchecked(at * height + row + h);
+            for j in 0..WIDTH {
+                tile[h][j] = mul_add::<FMA>(weight, x[j], tile[h][j]);
+            }
+        }
     }
 }

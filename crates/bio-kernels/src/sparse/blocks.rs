@@ -2,8 +2,11 @@
 
 use std::ops::Range;
 
-/// Columns per stretch. A product reads a stretch of 32 rows of x, 128 kB, many times over: it stays in the L2.
-pub(super) const STRETCH: usize = 1024;
+/// Columns per stretch. A product reads a stretch of 16 rows of x, 256 kB, many times over: it stays in the L2; of one row, 16 kB in the L1.
+pub(super) const STRETCH: usize = 4096;
+
+/// Row blocks that a product of one row of x takes side by side.
+pub(super) const LANES: usize = 4;
 
 /// Weights [rows, columns] as runs of blocks [height], a run for each stretch and row block.
 pub(super) struct Blocks {
@@ -29,6 +32,31 @@ pub(super) struct Run<'a> {
     pub values: &'a [f32],
 }
 
+/// All the blocks of a stretch, run after run.
+#[derive(Clone, Copy)]
+pub(super) struct Stretch<'a> {
+    /// Where the run of each row block begins, [row blocks + 1].
+    pub starts: &'a [u32],
+    pub indices: &'a [u16],
+    pub values: &'a [f32],
+}
+
+impl Stretch<'_> {
+    /// Some row blocks in `LANES` parts that hold about equally many blocks: where they begin, and the end.
+    pub fn cuts(self, row_blocks: &Range<usize>) -> [usize; LANES + 1] {
+        let (first, last) = (self.starts[row_blocks.start], self.starts[row_blocks.end]);
+        std::array::from_fn(|lane| {
+            let before = first as usize + (last - first) as usize * lane / LANES;
+            let at = self.starts[row_blocks.clone()].partition_point(|&start| (start as usize) < before);
+            if lane == LANES { row_blocks.end } else { row_blocks.start + at }
+        })
+    }
+}
+
+impl Run<'_> {
+    pub const EMPTY: Self = Self { indices: &[], values: &[] };
+}
+
 impl Blocks {
     pub fn pack(weights: &[f32], height: usize, rows: usize, columns: usize) -> Self {
         let row_blocks = rows.div_ceil(height);
@@ -42,6 +70,8 @@ impl Blocks {
             values: Vec::with_capacity(stored * height),
             before: vec![0; row_blocks + 1],
         };
+        crate::memory::prefer_huge_pages(&mut blocks.indices);
+        crate::memory::prefer_huge_pages(&mut blocks.values);
         blocks.starts.push(0);
         for stretch in blocks.stretches() {
             for (row_block, weights) in weights.chunks(height * columns).enumerate() {
@@ -69,6 +99,16 @@ impl Blocks {
         (0..columns.div_ceil(STRETCH)).map(move |at| at * STRETCH..((at + 1) * STRETCH).min(columns))
     }
 
+    pub fn stretch(&self, stretch: usize) -> Stretch<'_> {
+        let row_blocks = self.before.len() - 1;
+        Stretch {
+            starts: &self.starts[stretch * row_blocks..=(stretch + 1) * row_blocks],
+            indices: &self.indices,
+            values: &self.values,
+        }
+    }
+
+    #[inline]
     pub fn run(&self, stretch: usize, row_block: usize) -> Run<'_> {
         let at = stretch * (self.before.len() - 1) + row_block;
         let blocks = self.starts[at] as usize..self.starts[at + 1] as usize;
@@ -92,16 +132,14 @@ impl Blocks {
         4 * (self.starts.len() + self.before.len() + self.values.len()) + 2 * self.indices.len()
     }
 
-    /// The row blocks in ranges that hold about equally many blocks, each range a task.
-    pub fn tasks(&self, wanted: usize) -> Vec<Range<usize>> {
+    /// The row blocks in ranges that hold about equally many blocks, each range a task that begins at a multiple of `step`.
+    pub fn tasks(&self, wanted: usize, step: usize) -> Vec<Range<usize>> {
         let (count, stored) = (self.before.len() - 1, self.indices.len());
         let wanted = wanted.clamp(1, count);
-        let cut = |task: usize| match task {
-            0 => 0,
-            task if task == wanted => count,
-            task => {
-                self.before.partition_point(|&before| (before as usize) < stored * task / wanted).min(count)
-            }
+        let cut = |task: usize| {
+            let before = stored * task / wanted;
+            let at = self.before.partition_point(|&blocks| (blocks as usize) < before);
+            if task == wanted { count } else { at.next_multiple_of(step).min(count) }
         };
         (0..wanted).map(|task| cut(task)..cut(task + 1)).filter(|task| !task.is_empty()).collect()
     }
