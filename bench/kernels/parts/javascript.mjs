@@ -1,4 +1,7 @@
-// What the way from JavaScript costs: a call with its checks over the barest call, as time and as garbage, beside one int4 layer.
+// What the way from JavaScript costs: a call with its checks over an empty function of the addon with as many arguments, as time and as
+// garbage, beside one int4 layer.
+import { readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { alternate } from '../../lib/alternate.mjs'
@@ -8,16 +11,18 @@ const calls = 20_000
 
 export async function javascriptPart({ kernels, noise, repetitions }) {
   kernels.setThreads(1)
-  const layer = packed({ kernels, noise }, 4096)
-  const least = packed({ kernels, noise }, 32)
+  const layer = packed({ kernels, noise }, { size: 4096, m: 1 })
+  // No row of x: all checks and conversions, and a kernel that returns at once.
+  const least = packed({ kernels, noise }, { size: 32, m: 0 })
+  const binding = addon()
+  const arrays = [new Float32Array(32), new Float32Array(32), {}]
   const many = (count, call) => () => {
     const start = process.hrtime.bigint()
     for (let index = 0; index < count; index++) call()
     return Number(process.hrtime.bigint() - start) / count
   }
-  // `threads` is a getter whose whole body is a Node-API call without arguments.
   const contenders = {
-    bare: many(calls, () => kernels.threads),
+    bare: many(calls, () => binding.bareCallForTest(arrays[0], arrays[1], arrays[2], 0, undefined)),
     least: many(calls, least.call),
     layer: many(10, layer.call),
   }
@@ -28,7 +33,7 @@ export async function javascriptPart({ kernels, noise, repetitions }) {
   const subject = (kernel, shape) => ({ kernel, shape, threads: 1 })
   const rows = [
     row({
-      subject: subject('call with checks over the bare call', 'int4 1×32×32, its arithmetic included'),
+      subject: subject('call with checks over the bare call', 'int4 0×32×32'),
       ours: over,
       unit: 'ns',
       better: 'lower',
@@ -44,7 +49,7 @@ export async function javascriptPart({ kernels, noise, repetitions }) {
       layerMicroseconds: best.layer / 1000,
     }),
     row({
-      subject: subject('JavaScript heap per call', 'int4 1×32×32'),
+      subject: subject('JavaScript heap per call', 'int4 0×32×32'),
       ours: heapPerCall(least.call),
       unit: 'bytes',
       better: 'lower',
@@ -58,16 +63,23 @@ export async function javascriptPart({ kernels, noise, repetitions }) {
   return rows
 }
 
-function packed({ kernels, noise }, size) {
+function packed({ kernels, noise }, { size, m }) {
   const matrix = kernels.pack(noise.take(1, size * size), {
     dtype: 'int4',
     groupSize: 32,
     rows: size,
     columns: size,
   })
-  const [x, out] = [noise.take(2, size), new Float32Array(size)]
-  const options = { m: 1 }
+  const [x, out] = [noise.take(2, size).subarray(0, m * size), new Float32Array(size).subarray(0, m * size)]
+  const options = { m }
   return { matrix, call: () => kernels.matmulPacked(out, x, matrix, options) }
+}
+
+/** The addon that the kernels of this checkout load. */
+function addon() {
+  const folder = new URL('../../../packages/kernels/native/', import.meta.url)
+  const name = readdirSync(folder).find((file) => file.endsWith('.node'))
+  return createRequire(import.meta.url)(new URL(name, folder).pathname)
 }
 
 /** Few enough calls that no collection comes between, after the compiler has seen the call often. */

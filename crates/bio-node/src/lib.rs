@@ -19,6 +19,7 @@ mod rows;
 mod sparse;
 
 use guard::{Result, guard, unknown};
+use napi::bindgen_prelude::Unknown;
 use napi_derive::napi;
 
 /// Raised with every change of what is exported; `packages/kernels/src/native/load.ts` holds the same number.
@@ -68,6 +69,10 @@ pub fn probe_peak(kind: String, threads: u32) -> Result<f64> {
 pub fn panic_for_test() -> Result<()> {
     guard(|| panic!("on purpose"))
 }
+
+/// Does nothing with as many arguments as `matmulPacked`: what the bench holds a call against.
+#[napi]
+pub fn bare_call_for_test(_: Unknown, _: Unknown, _: Unknown, _: Unknown, _: Unknown) {}
 
 /// Limits this thread to a tier, or with '' lifts the limit; false where the machine lacks it.
 #[napi]

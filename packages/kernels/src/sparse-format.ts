@@ -19,7 +19,7 @@ const costs: Readonly<Record<Exclude<SparseFormat, 'dense'>, Cost>> = {
 /** Cycles that a run of blocks costs beside them: its sums in and out, a branch guessed wrong. */
 const RUN = 45
 /** Columns of a run at most: `STRETCH` in the Rust crate. */
-const STRETCH = 1024
+const STRETCH = 4096
 /** Rows of x from which they are multiplied side by side: `BATCH` in the Rust crate. */
 const BATCH = 4
 /** Multiply-adds of the dense kernel per cycle, of 16. */

@@ -87,6 +87,8 @@ export interface Binding {
   limitIsaForTest(name: string): boolean
   sampleFiles(paths: readonly string[], hertz: number): NativeSampler
   openNvml(path: string | undefined): NativeNvml
+  /** Does nothing with as many arguments as `matmulPacked`: what the bench holds a call against. */
+  bareCallForTest(...five: readonly unknown[]): void
   /** Panics on purpose: what the tests of error handling call. */
   panicForTest(): void
 }
