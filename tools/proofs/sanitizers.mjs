@@ -48,7 +48,7 @@ function runtime() {
 
 export function tsan() {
   const args = ['+nightly', 'test', '-Zbuild-std', '-p', 'bio-kernels']
-  const env = { RUSTFLAGS: '-Zsanitizer=thread' }
+  const env = { RUSTFLAGS: '-Zsanitizer=thread', TSAN_OPTIONS: 'allocator_may_return_null=1' }
   const here = ['--target', triple, '--target-dir', join(folder, 'tsan')]
   prove('tsan: tests of bio-kernels', 'cargo', [...args, ...here], { env })
 }
