@@ -14,7 +14,7 @@ interface Cost {
 const costs: Readonly<Record<Exclude<SparseFormat, 'dense'>, Cost>> = {
   '16x1': { height: 16, one: 3, sixteen: 33, eight: 19 },
   '4x1': { height: 4, one: 1.6, sixteen: 7.5, eight: 4.5 },
-  csr: { height: 1, one: 1.5, sixteen: 4, eight: 2.5 },
+  csr: { height: 1, one: 2.2, sixteen: 4, eight: 2.5 },
 }
 /** Cycles that a run of blocks costs beside them: its sums in and out, a branch guessed wrong. */
 const RUN = 45
@@ -54,7 +54,8 @@ export function chooseSparseFormat(
 
 function denseCycles({ rows, columns }: { rows: number; columns: number }, m: number): number {
   const bytes = 4 * rows * columns
-  return Math.max((m * rows * columns) / DENSE, bytes / bandwidth(bytes))
+  // Rows of dense weights are read by several streams, faster than blocks are.
+  return Math.max((m * rows * columns) / DENSE, bytes / (bytes <= 2 ** 23 ? 20 : 8))
 }
 
 function sparseCycles(

@@ -146,18 +146,6 @@ fn add<const FMA: bool, const HEIGHT: usize, const LANES: usize>(
             (indices[lane.at..][..steps].as_ptr(), values[lane.at * HEIGHT..][..steps * HEIGHT].as_ptr());
         lane.at += steps;
     }
-    let mut step = |at: usize| {
-        for l in 0..LANES {
-            // SAFETY: `at` is below `steps`, which every lane has as the slices above checked; indices are columns of the stretch.
-            unsafe {
-                let x = *x.get_unchecked(*from[l].0.add(at) as usize);
-                let block = from[l].1.add(at * HEIGHT);
-                for h in 0..HEIGHT {
-                    sums[l][h] = mul_add::<FMA>(*block.add(h), x, sums[l][h]);
-                }
-            }
-        }
-    };
     let whole = steps / 4 * 4;
     for at in (0..whole).step_by(4) {
         for l in 0..LANES {
@@ -167,13 +155,38 @@ fn add<const FMA: bool, const HEIGHT: usize, const LANES: usize>(
             prefetch(from[l].0.wrapping_add(at + AHEAD / HEIGHT));
         }
         for at in at..at + 4 {
-            step(at);
+            // SAFETY: `at` is below `steps`, which every lane has as the slices above checked; indices are columns of the stretch.
+            unsafe { step::<FMA, HEIGHT, LANES>(&mut sums, &from, x, at) };
         }
     }
     for at in whole..steps {
-        step(at);
+        // SAFETY: `at` is below `steps`, which every lane has as the slices above checked; indices are columns of the stretch.
+        unsafe { step::<FMA, HEIGHT, LANES>(&mut sums, &from, x, at) };
     }
     for (lane, sums) in lanes.iter_mut().zip(sums) {
         lane.sums = sums;
+    }
+}
+
+/// Not a closure: called twice, it would not be compiled into the function that has the instructions.
+///
+/// # Safety
+/// Every lane has a block at `at`, whose index is one of x.
+#[inline(always)]
+unsafe fn step<const FMA: bool, const HEIGHT: usize, const LANES: usize>(
+    sums: &mut [[f32; HEIGHT]; LANES],
+    from: &[(*const u16, *const f32); LANES],
+    x: &[f32],
+    at: usize,
+) {
+    for l in 0..LANES {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let x = *x.get_unchecked(*from[l].0.add(at) as usize);
+            let block = from[l].1.add(at * HEIGHT);
+            for h in 0..HEIGHT {
+                sums[l][h] = mul_add::<FMA>(*block.add(h), x, sums[l][h]);
+            }
+        }
     }
 }
