@@ -12,7 +12,7 @@ interface Cost {
 }
 
 const costs: Readonly<Record<Exclude<SparseFormat, 'dense'>, Cost>> = {
-  '16x1': { height: 16, one: 3, sixteen: 33, eight: 19 },
+  '16x1': { height: 16, one: 4.5, sixteen: 33, eight: 19 },
   '4x1': { height: 4, one: 1.6, sixteen: 7.5, eight: 4.5 },
   csr: { height: 1, one: 2.2, sixteen: 4, eight: 2.5 },
 }
