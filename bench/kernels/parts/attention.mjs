@@ -10,18 +10,28 @@ const shapes = [
   { heads: 8, kvHeads: 8, headDim: 64 },
 ]
 
+/** PyTorch has no int8 attention: its bf16 stands beside ours. */
+const formats = [
+  { dtype: 'f32', Pages: Float32Array, scaleValues: 0, torch: 'f32', ggml: 'f16' },
+  { dtype: 'bf16', Pages: Uint16Array, scaleValues: 0, torch: 'bf16', ggml: 'f16' },
+  { dtype: 'int8', Pages: Int8Array, scaleValues: 4, torch: 'bf16', ggml: 'q8_0' },
+]
+
 export async function attentionPart(bench) {
   const rows = []
-  for (const shape of bench.quick ? [shapes[0]] : shapes)
-    for (const context of bench.quick ? [4096] : [1024, 4096, 32768])
-      for (const threads of bench.quick || shape !== shapes[0] ? [1] : threadCounts(bench.kernels))
-        rows.push(await decode(bench, { ...shape, context, threads }))
+  for (const format of formats)
+    for (const shape of bench.quick ? [shapes[0]] : shapes)
+      for (const context of bench.quick ? [4096] : [1024, 4096, 32768])
+        for (const threads of bench.quick || shape !== shapes[0] ? [1] : threadCounts(bench.kernels))
+          rows.push(await decode(bench, { ...shape, context, threads, format }))
   return rows
 }
 
-async function decode(bench, { heads, kvHeads, headDim, context, threads }) {
+async function decode(bench, { heads, kvHeads, headDim, context, threads, format }) {
   const { kernels, noise } = bench
-  const bytes = 2 * 4 * context * kvHeads * headDim
+  const { dtype, Pages, scaleValues, torch, ggml } = format
+  const pageLength = context * kvHeads * (headDim + scaleValues)
+  const bytes = 2 * pageLength * Pages.BYTES_PER_ELEMENT
   const layers = coldLayers(bytes)
   const blocks = context / blockTokens
   const page = { kvHeads, headDim, blockTokens }
@@ -32,7 +42,7 @@ async function decode(bench, { heads, kvHeads, headDim, context, threads }) {
     (_, position) => shuffled[Math.floor(position / blockTokens)] * blockTokens + (position % blockTokens),
   )
   const fill = (seed) => {
-    const pages = new Float32Array(context * kvHeads * headDim)
+    const pages = new Pages(pageLength)
     kernels.pagedWrite(pages, noise.take(seed, context * kvHeads * headDim), slots, page)
     return pages
   }
@@ -56,7 +66,7 @@ async function decode(bench, { heads, kvHeads, headDim, context, threads }) {
   const settings = { context, heads, kv_heads: kvHeads, head_dim: headDim, layers }
   const entry = await measure(bench, {
     subject: {
-      kernel: 'paged attention f32',
+      kernel: `paged attention ${dtype}`,
       shape: `${heads}/${kvHeads}/${headDim}, context ${context}`,
       threads,
     },
@@ -64,8 +74,8 @@ async function decode(bench, { heads, kvHeads, headDim, context, threads }) {
     // The same pages read in the order in which they lie: other numbers, the same work.
     against: { 'ours, in order': over(other, inOrder) },
     peers: [
-      ['torch.attention', { ...settings, dtype: 'f32' }],
-      ['ggml.attention', { ...settings, type: 'f16' }],
+      ['torch.attention', { ...settings, dtype: torch }],
+      ['ggml.attention', { ...settings, type: ggml }],
     ],
     unit: 'µs',
     layers,

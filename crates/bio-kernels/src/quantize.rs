@@ -13,22 +13,22 @@ fn round_half_even(x: f32) -> f32 {
 
 /// Nearest integer, ties to even, for |x| < 2²²; 0 for NaN. The sum's last bits are the integer.
 #[inline(always)]
-fn integer(x: f32) -> i32 {
+pub(crate) fn integer(x: f32) -> i32 {
     const ROUND: f32 = 12_582_912.0; // 1.5·2²³
     (x + ROUND).to_bits() as i32 - ROUND.to_bits() as i32
 }
 
 /// The largest |x|; NaN or infinite where one of them is.
 #[inline(always)]
-pub(crate) fn largest(x: &[f32]) -> f32 {
+pub(crate) fn largest(x: impl Iterator<Item = f32>) -> f32 {
     // As integers the sizes keep their order, and NaN is above infinity.
-    f32::from_bits(x.iter().fold(0, |found, value| found.max(value.to_bits() & 0x7fff_ffff)))
+    f32::from_bits(x.fold(0, |found, value| found.max(value.to_bits() & 0x7fff_ffff)))
 }
 
 /// values = round(x·(127 / max)), scale = max / 127. All zero gives scale 0; a NaN or an infinity gives scale NaN, so that the loss shows.
 #[inline(always)]
 pub(crate) fn quantize_row_body(values: &mut [i8], x: &[f32]) -> f32 {
-    let size = largest(x);
+    let size = largest(x.iter().copied());
     if !(size > 0.0 && size < f32::INFINITY) {
         values.fill(0);
         return if size == 0.0 { 0.0 } else { f32::NAN };
@@ -98,7 +98,7 @@ fn nibble(x: f32, inverse: f32) -> f32 {
 
 /// The scale of least squared error; the first of equals. Errors are summed in f64, in order.
 fn group_scale(x: &[f32]) -> f32 {
-    let size = largest(x);
+    let size = largest(x.iter().copied());
     if !(size > 0.0 && size < f32::INFINITY) {
         return if size == 0.0 { 0.0 } else { f32::NAN };
     }

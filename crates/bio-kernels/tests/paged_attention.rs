@@ -173,7 +173,8 @@ proptest! {
 
     #[test]
     fn int8_pages_give_the_formula_and_the_same_bits_in_any_batch_chunk_page_and_thread(case in cases()) {
-        check::<i8>(case, 2e-6);
+        // Queries and weights are rounded to 2⁻¹⁶ of their largest: some 1e-5 for a score of 131 dimensions.
+        check::<i8>(case, 2e-4);
     }
 }
 

@@ -239,7 +239,8 @@ export interface Kernels {
    * Causal attention of a ragged batch over paged keys and values: token t of sequence s = sequences[t] at position p = positions[t]
    * attends to positions 0…p of s, position j lying in block blockTables[s·maxBlocks + ⌊j/blockTokens⌋]. q, out [tokens, heads, headDim].
    * Keys and values are of one format. Spans of 256 positions have a maximum of their own and are merged in order: Dao et al. 2022, with spans of
-   * fixed length, so that a long context keeps every thread busy and has the same bits on one.
+   * fixed length, so that a long context keeps every thread busy and has the same bits on one. Over int8 a query, and a span's weights times
+   * the scales of their values, are rounded to 16 bits: then sums are of integers, exact and in no order.
    */
   pagedAttention(
     out: Float32Array,

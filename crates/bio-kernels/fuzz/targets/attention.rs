@@ -2,10 +2,27 @@
 #![no_main]
 
 use bio_kernels::attention::{
-    AttentionShape, PageShape, PagedQueries, attention, attention_backward, paged_attention, paged_write,
+    AttentionShape, PageShape, PageValue, PagedQueries, attention, attention_backward, paged_attention, paged_write,
 };
 use bio_kernels::rotary::{Rotary, rotary};
 use bio_kernels_fuzz::{Draw, check, fuzz_target};
+
+/// A refused write changes nothing, in any format.
+fn write<P: PageValue + PartialEq>(mut pages: Vec<P>, rows: &[f32], slots: &[i32], shape: PageShape) {
+    let before = pages.clone();
+    let result = paged_write(&mut pages, rows, slots, shape);
+    assert!(result.is_ok() || pages == before, "written before refused");
+    check(result, &[]);
+}
+
+fn as_bf16(values: &[f32]) -> Vec<u16> {
+    values.iter().map(|value| (value.to_bits() >> 16) as u16).collect()
+}
+
+/// Scales among them are any four bytes.
+fn as_int8(values: &[f32]) -> Vec<i8> {
+    values.iter().map(|value| (value * 16.0) as i8).collect()
+}
 
 fuzz_target!(|bytes: &[u8]| {
     Draw::run(bytes, |draw| {
@@ -33,10 +50,16 @@ fuzz_target!(|bytes: &[u8]| {
         let (tokens, blocks, block_tokens, max_blocks) =
             (draw.size()?, draw.size()?, draw.size()?, draw.size()?);
         let shape = PageShape { kv_heads, head_dim, block_tokens };
-        let pages = [blocks, kv_heads, block_tokens, head_dim];
-        let (mut written, rows) = (draw.output(&pages)?, draw.floats(&[tokens, kv_heads, head_dim])?);
+        let format = draw.0.int_in_range(0u8..=2)?;
+        let scale_values = if format == 2 { i8::SCALE_VALUES } else { 0 };
+        let pages = [blocks, kv_heads, block_tokens, head_dim.saturating_add(scale_values)];
+        let (written, rows) = (draw.output(&pages)?, draw.floats(&[tokens, kv_heads, head_dim])?);
         let slots = draw.indices(&[tokens], blocks.saturating_mul(block_tokens))?;
-        check(paged_write(&mut written, &rows, &slots, shape), &[&written]);
+        match format {
+            0 => write(written, &rows, &slots, shape),
+            1 => write(as_bf16(&written), &rows, &slots, shape),
+            _ => write(as_int8(&written), &rows, &slots, shape),
+        }
 
         let (keys, values) = (draw.floats(&pages)?, draw.floats(&pages)?);
         let sequences_held = 1 + draw.size()? % 4;
@@ -53,7 +76,12 @@ fuzz_target!(|bytes: &[u8]| {
             max_blocks,
             scale,
         };
-        check(paged_attention(&mut out, &q, &keys, &values, queries, shape), &[&out]);
+        let result = match format {
+            0 => paged_attention(&mut out, &q, &keys, &values, queries, shape),
+            1 => paged_attention(&mut out, &q, &as_bf16(&keys), &as_bf16(&values), queries, shape),
+            _ => paged_attention(&mut out, &q, &as_int8(&keys), &as_int8(&values), queries, shape),
+        };
+        check(result, &[&out]);
 
         let mut out = draw.output(&[tokens, heads, head_dim])?;
         let options = Rotary { heads, head_dim, theta: 1e4, inverse: draw.flag()? };

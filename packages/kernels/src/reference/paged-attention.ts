@@ -1,11 +1,13 @@
 import type { KvPages, PagedAttentionOptions, PageShape } from '../interface.js'
 import { bf16FromF32, f32FromBf16 } from './convert.js'
-import { quantizeRow } from './quantize.js'
+import { largest, quantizeRow, roundHalfEven } from './quantize.js'
 
 /** Positions that share a maximum. */
 const SPAN = 256
 /** Bytes of an f32. */
 const SCALE = 4
+/** The largest integer that a weight is held as beside int8 values: Σ over a span stays below 2³¹. */
+const WEIGHT_LIMIT = 32767
 
 /** Values that one head of a block takes: rows [blockTokens, headDim], and in int8 the bytes of their scales [blockTokens]. */
 export function headValues(pages: KvPages, { headDim, blockTokens }: PageShape): number {
@@ -42,7 +44,12 @@ export function pagedWrite(pages: KvPages, rows: Float32Array, slots: Int32Array
   }
 }
 
-/** `attention` for one query token at a time, keys and values found through the block table, span by span. */
+/**
+ * `attention` for one query token at a time, keys and values found through the block table, span by span.
+ *
+ * Int8: a query is held in integers up to `queryLimit` with one unit, the weights of a span times the scales of their values in integers up
+ * to 32767 with another; so both sums are whole numbers below 2³¹ and have no order.
+ */
 export function pagedAttention(
   out: Float32Array,
   q: Float32Array,
@@ -52,11 +59,13 @@ export function pagedAttention(
 ): void {
   const { heads, kvHeads, headDim, blockTokens, sequences, positions, blockTables, maxBlocks } = options
   const scale = options.scale ?? 1 / Math.sqrt(headDim)
+  const int8 = keyPages instanceof Int8Array
   const [mixed, ofSpan, row] = [
     new Float64Array(headDim),
     new Float64Array(headDim),
     new Float64Array(headDim),
   ]
+  const [scaled, weights] = [new Float32Array(headDim), new Float32Array(SPAN)]
   const scores = new Float64Array(SPAN)
   for (let t = 0; t < positions.length; t++) {
     const table = sequences[t]! * maxBlocks
@@ -74,6 +83,8 @@ export function pagedAttention(
     for (let h = 0; h < heads; h++) {
       const kvHead = Math.floor((h * kvHeads) / heads)
       const query = (t * heads + h) * headDim
+      for (let i = 0; i < headDim; i++) scaled[i] = q[query + i]! * Math.fround(scale)
+      const unit = int8 ? toIntegers(scaled, queryLimit(headDim)) : 1
       let [high, sum] = [-Infinity, 0]
       mixed.fill(0)
       for (let start = 0; start < seen; start += SPAN) {
@@ -82,29 +93,47 @@ export function pagedAttention(
         for (let s = 0; s < length; s++) {
           const keyScale = read(keyPages, start + s, kvHead)
           let score = 0
-          for (let i = 0; i < headDim; i++) score += q[query + i]! * scale * row[i]!
-          scores[s] = score * keyScale
+          for (let i = 0; i < headDim; i++) score += scaled[i]! * row[i]!
+          scores[s] = score * unit * keyScale
           if (scores[s]! > highOfSpan) highOfSpan = scores[s]!
         }
         let sumOfSpan = 0
-        ofSpan.fill(0)
         for (let s = 0; s < length; s++) {
           const weight = Math.exp(scores[s]! - finiteOrZero(highOfSpan))
           sumOfSpan += weight
-          const scaled = weight * read(valuePages, start + s, kvHead)
-          for (let i = 0; i < headDim; i++) ofSpan[i]! += scaled * row[i]!
+          weights[s] = weight * read(valuePages, start + s, kvHead)
+        }
+        const factor = int8 ? toIntegers(weights.subarray(0, length), WEIGHT_LIMIT) : 1
+        ofSpan.fill(0)
+        for (let s = 0; s < length; s++) {
+          read(valuePages, start + s, kvHead)
+          for (let i = 0; i < headDim; i++) ofSpan[i]! += weights[s]! * row[i]!
         }
         // Both brought to the larger maximum.
         const higher = Math.max(high, highOfSpan)
         const keep = Math.exp(high - finiteOrZero(higher))
         const add = Math.exp(highOfSpan - finiteOrZero(higher))
-        for (let i = 0; i < headDim; i++) mixed[i] = mixed[i]! * keep + ofSpan[i]! * add
+        for (let i = 0; i < headDim; i++) mixed[i] = mixed[i]! * keep + ofSpan[i]! * factor * add
         sum = sum * keep + sumOfSpan * add
         high = higher
       }
       for (let i = 0; i < headDim; i++) out[query + i] = mixed[i]! / sum
     }
   }
+}
+
+/** The largest integer that an element of a query is held as beside int8 keys: Σ over the dimensions stays below 2³¹. */
+function queryLimit(headDim: number): number {
+  return Math.min(WEIGHT_LIMIT, Math.floor((2 ** 31 - 1) / (128 * headDim)))
+}
+
+/** x = round(x·(limit / max|x|)), half to even; returns what one stands for: NaN where x holds what is no finite number. */
+function toIntegers(x: Float32Array, limit: number): number {
+  const size = largest(x, 0, x.length)
+  const inverse = size > 0 && size < Infinity ? Math.fround(limit / size) : 0
+  for (let i = 0; i < x.length; i++)
+    x[i] = inverse > 0 ? Math.max(-limit, Math.min(limit, roundHalfEven(Math.fround(x[i]! * inverse)))) : 0
+  return size < Infinity ? Math.fround(size / limit) : Number.NaN
 }
 
 /** What is subtracted from scores: −∞ less itself would be NaN. */

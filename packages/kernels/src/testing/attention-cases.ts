@@ -55,7 +55,8 @@ export const attentionCases: readonly Case[] = [
   })),
   ...pageFormats.map(({ name, pages }): Case => ({
     name: `pagedWrite and pagedAttention, ${name}`,
-    slack: 2e-6,
+    // A weight of int8 that lies between two integers falls to either side: 2⁻¹⁵ of the largest in a span.
+    slack: name === 'int8' ? 5e-5 : 2e-6,
     run(kernels, source, sizes) {
       const shape = { ...heads(sizes), blockTokens: 1 + (sizes.n % 7) }
       // Every other case reaches into a second span of 256 positions.

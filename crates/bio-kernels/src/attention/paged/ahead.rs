@@ -1,28 +1,50 @@
-//! Memory that is asked for before its turn: pages lie anywhere, so the hardware can't foresee the next one.
+//! Memory that is asked for before its turn: blocks lie anywhere, so the hardware can't foresee the next one.
 
 use crate::memory::prefetch;
 
-/// Bytes still to be asked for, a few lines at a time between computations, so that they never fill the queue of loads.
-pub(super) struct Ahead<'a> {
-    bytes: &'a [u8],
+/// Blocks that are computed, and fetched, side by side: memory answers several streams faster than one (NOTES.md).
+pub const STREAMS: usize = 4;
+const LINE: usize = 64;
+
+/// Some blocks' bytes, asked for a few lines at a time between computations, so that they never fill the queue of loads.
+pub struct Ahead {
+    /// The next line of each block, and how many are left.
+    next: [(*const u8, usize); STREAMS],
+    /// Calls of kernels that share the rest.
+    calls: usize,
+    /// Lines of each block per `fetch`.
+    share: usize,
 }
 
-impl<'a> Ahead<'a> {
-    pub fn new<P: Copy>(values: &'a [P]) -> Self {
-        // SAFETY: the same memory, seen as bytes that are never read.
-        let bytes = unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) };
-        Self { bytes }
+impl Ahead {
+    pub fn new<P: Copy>(blocks: [&[P]; STREAMS], calls: usize) -> Self {
+        let next = blocks.map(|block| (block.as_ptr().cast::<u8>(), size_of_val(block).div_ceil(LINE)));
+        Self { next, calls, share: 0 }
     }
 
-    /// Asks for one of the `parts` that the rest is to be asked for in.
+    /// One call's part is to be asked for in `parts`.
     #[inline(always)]
-    pub fn fetch(&mut self, parts: usize) {
-        const LINE: usize = 64;
-        let share = self.bytes.len().div_ceil(parts.max(1)).next_multiple_of(LINE).min(self.bytes.len());
-        let (now, rest) = self.bytes.split_at(share);
-        for line in now.chunks(LINE) {
-            prefetch(line.as_ptr());
+    pub fn begin(&mut self, parts: usize) {
+        let most = self.next.iter().map(|(_, left)| *left).max().unwrap_or(0);
+        self.share = (most as u32).div_ceil((self.calls * parts).max(1) as u32) as usize;
+        self.calls = self.calls.saturating_sub(1);
+    }
+
+    /// The rest is left to later calls.
+    pub fn pause(&mut self) {
+        self.share = 0;
+    }
+
+    #[inline(always)]
+    pub fn fetch(&mut self) {
+        for _ in 0..self.share {
+            for (line, left) in &mut self.next {
+                if *left > 0 {
+                    prefetch(*line);
+                    *line = line.wrapping_add(LINE);
+                    *left -= 1;
+                }
+            }
         }
-        self.bytes = rest;
     }
 }

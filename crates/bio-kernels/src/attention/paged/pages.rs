@@ -2,132 +2,102 @@
 //!
 //! A head of a block is its tokens' rows [blockTokens, headDim], behind them in int8 the tokens' f32 scales, four bytes each, little-endian.
 
+use std::cell::RefCell;
 use std::ops::Range;
+use std::thread::LocalKey;
 
 use super::PageShape;
-use crate::convert::{f32_from_bf16, narrow};
-use crate::isa::{Isa, per_isa};
-use crate::quantize::quantize_row;
+use super::ahead::{Ahead, STREAMS};
+use super::tile::Scratch;
+use crate::isa::Isa;
 
-/// A number format of keys and values. To add one: how many values its scales take, how a row is stored, how rows come back as f32.
-pub trait PageValue: Copy + Send + Sync + 'static {
+/// Rows of queries, keys, values and sums are padded to a multiple of this.
+pub const PADDING: usize = 16;
+/// Positions whose exponentials share a maximum: their keys and values stay within L2, and a merge of spans costs little beside them.
+pub const SPAN: usize = 256;
+
+/// Rows [tokens, width] of neighbouring positions in some blocks.
+pub type Blocks<'a, P> = [&'a [P]; STREAMS];
+
+/// A number format of keys and values. To add one: how a row is stored, and the five steps of a span (`floats.rs`, `int8.rs`).
+pub trait PageValue: Copy + Default + Send + Sync + 'static {
     /// Values that the scale of a token and head takes: 0 where the format has none.
     const SCALE_VALUES: usize;
+    /// What rows are multiplied by: elements of a query, and weights.
+    type Factor: Copy + Default + Send + Sync;
+    /// What products are summed in.
+    type Sum: Copy + Default + Send + Sync;
 
     /// Stores one token's row in the head of a block.
     fn store(isa: Isa, head: &mut [Self], token: usize, row: &[f32], shape: PageShape);
 
-    /// to [rows, width] = rows [rows, headDim] before their scales are applied, zeros beyond headDim.
-    fn widen(isa: Isa, to: &mut [f32], rows: &[Self], head_dim: usize, width: usize);
+    /// Takes a query [headDim]·scale into `to` [width], zeros behind; returns the unit of its factors.
+    fn load_query(isa: Isa, to: &mut [Self::Factor], query: &[f32], scale: f32) -> f32;
 
-    /// Rows that have that very form already.
-    fn as_they_are(_rows: &[Self]) -> Option<&[f32]> {
-        None
-    }
-
-    /// The scale of a token; asked for where SCALE_VALUES > 0 only.
-    fn scale(_head: &[Self], _token: usize, _shape: PageShape) -> f32 {
-        1.0
-    }
-
-    /// Some tokens' rows, widened: [tokens, width]; in `room` unless the page has that very form.
-    fn rows<'a>(
+    /// sums[r·SPAN + s] = ⟨q_r, k_s⟩ for q [rows, width] and the keys of some blocks: `sums` starts at the first of their positions.
+    fn score(
         isa: Isa,
-        head: &'a [Self],
-        tokens: Range<usize>,
-        head_dim: usize,
+        sums: &mut [Self::Sum],
+        queries: &[Self::Factor],
+        keys: Blocks<'_, Self>,
         width: usize,
-        room: &'a mut [f32],
-    ) -> &'a [f32] {
-        let rows = &head[tokens.start * head_dim..tokens.end * head_dim];
-        if let (true, Some(rows)) = (head_dim == width, Self::as_they_are(rows)) {
-            return rows;
-        }
-        let room = &mut room[..tokens.len() * width];
-        Self::widen(isa, room, rows, head_dim, width);
-        room
-    }
+        ahead: &mut Ahead,
+    );
+
+    /// Turns a row's sums into weights w = exp(score − high), in the units of the returned `factor`.
+    fn weigh(isa: Isa, weights: &mut [Self::Factor], scores: Scores<'_, Self::Sum>) -> Weighed;
+
+    /// sums[r] += Σ_s weights[r·SPAN + s]·v_s for sums [rows, width] of 1, 2 or 4 rows and the values of some blocks.
+    fn mix(
+        isa: Isa,
+        sums: &mut [Self::Sum],
+        weights: &[Self::Factor],
+        values: Blocks<'_, Self>,
+        width: usize,
+        ahead: &mut Ahead,
+    );
+
+    /// to [headDim] = sums·factor
+    fn settle(isa: Isa, to: &mut [f32], sums: &[Self::Sum], factor: f32);
+
+    /// The scales of some tokens; nothing where the format has none.
+    fn read_scales(_to: &mut [f32], _head: &[Self], _tokens: Range<usize>, _shape: PageShape) {}
+
+    /// This thread's memory.
+    fn scratch() -> &'static LocalKey<RefCell<Scratch<Self>>>;
 }
 
-impl PageValue for f32 {
-    const SCALE_VALUES: usize = 0;
-
-    fn store(_: Isa, head: &mut [f32], token: usize, row: &[f32], shape: PageShape) {
-        head[token * shape.head_dim..][..shape.head_dim].copy_from_slice(row);
-    }
-
-    fn widen(isa: Isa, to: &mut [f32], rows: &[f32], head_dim: usize, width: usize) {
-        copy_rows(isa, to, rows, head_dim, width);
-    }
-
-    fn as_they_are(rows: &[f32]) -> Option<&[f32]> {
-        Some(rows)
-    }
+/// What a row knows of a span before it is weighed.
+#[derive(Clone, Copy)]
+pub struct Scores<'a, S> {
+    /// Of the positions that the row sees.
+    pub sums: &'a [S],
+    /// Of the query's factors.
+    pub unit: f32,
+    /// Scales of keys and values by position; as long as `sums` at least where the format has any.
+    pub key_scales: &'a [f32],
+    pub value_scales: &'a [f32],
 }
 
-impl PageValue for u16 {
-    const SCALE_VALUES: usize = 0;
-
-    fn store(isa: Isa, head: &mut [u16], token: usize, row: &[f32], shape: PageShape) {
-        narrow(isa, &mut head[token * shape.head_dim..][..shape.head_dim], row);
-    }
-
-    fn widen(isa: Isa, to: &mut [f32], rows: &[u16], head_dim: usize, width: usize) {
-        widen_bf16(isa, to, rows, head_dim, width);
-    }
+/// The largest score, Σ exp(score − high), and what the sums of values are to be multiplied by. Where all scores are −∞, so is `high`, and every weight is 0.
+#[derive(Clone, Copy)]
+pub struct Weighed {
+    pub high: f32,
+    pub total: f32,
+    pub factor: f32,
 }
 
-impl PageValue for i8 {
-    const SCALE_VALUES: usize = 4;
-
-    fn store(isa: Isa, head: &mut [i8], token: usize, row: &[f32], shape: PageShape) {
-        let scale = quantize_row(isa, &mut head[token * shape.head_dim..][..shape.head_dim], row);
-        let at = scale_of(token, shape);
-        head[at].copy_from_slice(&scale.to_le_bytes().map(u8::cast_signed));
-    }
-
-    fn widen(isa: Isa, to: &mut [f32], rows: &[i8], head_dim: usize, width: usize) {
-        widen_int8(isa, to, rows, head_dim, width);
-    }
-
-    fn scale(head: &[i8], token: usize, shape: PageShape) -> f32 {
-        let bytes: [i8; 4] = head[scale_of(token, shape)].try_into().expect("four bytes");
-        f32::from_le_bytes(bytes.map(i8::cast_unsigned))
-    }
-}
-
-/// Where a token's int8 scale is in the head of a block.
-fn scale_of(token: usize, shape: PageShape) -> Range<usize> {
-    let at = shape.block_tokens * shape.head_dim + token * i8::SCALE_VALUES;
-    at..at + i8::SCALE_VALUES
-}
-
-/// to [rows, width] = f(from [rows, headDim]), zeros behind.
+/// Cuts `rows` into groups of four, two and one, the sizes that the kernels have: calls `body` with the first row and the size of each.
 #[inline(always)]
-fn each_row<T: Copy>(to: &mut [f32], from: &[T], head_dim: usize, width: usize, f: impl Fn(T) -> f32) {
-    for (to, from) in to.chunks_exact_mut(width).zip(from.chunks_exact(head_dim)) {
-        let (to, padding) = to.split_at_mut(head_dim);
-        for (to, from) in to.iter_mut().zip(from) {
-            *to = f(*from);
-        }
-        padding.fill(0.0);
-    }
-}
-
-per_isa! {
-    fn copy_rows(to: &mut [f32], from: &[f32], head_dim: usize, width: usize) {
-        each_row(to, from, head_dim, width, |value| value);
-    }
-}
-
-per_isa! {
-    fn widen_bf16(to: &mut [f32], from: &[u16], head_dim: usize, width: usize) {
-        each_row(to, from, head_dim, width, f32_from_bf16);
-    }
-}
-
-per_isa! {
-    fn widen_int8(to: &mut [f32], from: &[i8], head_dim: usize, width: usize) {
-        each_row(to, from, head_dim, width, f32::from);
+pub fn in_groups(rows: usize, mut body: impl FnMut(usize, usize)) {
+    let mut r = 0;
+    while r < rows {
+        let count = match rows - r {
+            4.. => 4,
+            2.. => 2,
+            _ => 1,
+        };
+        body(r, count);
+        r += count;
     }
 }

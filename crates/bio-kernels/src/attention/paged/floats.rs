@@ -1,0 +1,307 @@
+//! Pages of f32 and bf16: sums in f32.
+//!
+//! A score adds eight chains over the dimensions as a tree; weights and values are added by position, one chain for each dimension.
+//!
+//! ```text
+//! scores   4 rows of queries × 3 keys (bf16: 2), or 2 × 4, 1 × 8     as many sums in registers, eight dimensions at a time
+//! values   4 rows × 16 dimensions, or 2 × 32, 1 × 64                 eight registers of sums, position by position
+//! ```
+//!
+//! A value of bf16 is widened once for all rows: sixteen are one load, of which a shift makes the even ones and a mask the odd ones, so rows of
+//! queries and sums lie in that order too.
+
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+use std::cell::RefCell;
+use std::thread::LocalKey;
+
+use super::PageShape;
+use super::ahead::Ahead;
+use super::pages::{Blocks, PADDING, PageValue, SPAN, Scores, Weighed, in_groups};
+use super::softmax::exponentials;
+use super::tile::Scratch;
+use crate::convert::{f32_from_bf16, narrow};
+use crate::isa::{Isa, mul_add, per_isa};
+
+const LANES: usize = 8;
+type Lane = [f32; LANES];
+
+/// A format that is multiplied as f32.
+trait Float: PageValue<Factor = f32, Sum = f32> {
+    /// Keys that four rows meet at a time.
+    const KEYS: usize;
+
+    /// Where a dimension lies in rows of queries and sums.
+    fn place(dimension: usize) -> usize;
+
+    /// Sixteen values in that order.
+    fn widen(values: &[Self; PADDING]) -> [Lane; 2];
+
+    /// The first or the second eight of them.
+    ///
+    /// # Safety
+    /// Sixteen values at `at`, and AVX2.
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn load<const HALF: usize>(at: *const Self) -> std::arch::x86_64::__m256;
+}
+
+impl Float for f32 {
+    const KEYS: usize = 3;
+
+    #[inline(always)]
+    fn place(dimension: usize) -> usize {
+        dimension
+    }
+
+    #[inline(always)]
+    fn widen(values: &[f32; PADDING]) -> [Lane; 2] {
+        [std::array::from_fn(|i| values[i]), std::array::from_fn(|i| values[LANES + i])]
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn load<const HALF: usize>(at: *const f32) -> std::arch::x86_64::__m256 {
+        // SAFETY: the caller's promise.
+        unsafe { std::arch::x86_64::_mm256_loadu_ps(at.add(HALF * LANES)) }
+    }
+}
+
+impl Float for u16 {
+    const KEYS: usize = 2;
+
+    #[inline(always)]
+    fn place(dimension: usize) -> usize {
+        let within = dimension % PADDING;
+        dimension - within + within % 2 * LANES + within / 2
+    }
+
+    #[inline(always)]
+    fn widen(values: &[u16; PADDING]) -> [Lane; 2] {
+        [
+            std::array::from_fn(|i| f32_from_bf16(values[2 * i])),
+            std::array::from_fn(|i| f32_from_bf16(values[2 * i + 1])),
+        ]
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn load<const HALF: usize>(at: *const u16) -> std::arch::x86_64::__m256 {
+        use std::arch::x86_64::*;
+        // SAFETY: the caller's promise.
+        unsafe {
+            let pairs = _mm256_loadu_si256(at.cast());
+            _mm256_castsi256_ps(if HALF == 0 {
+                _mm256_slli_epi32::<16>(pairs)
+            } else {
+                _mm256_and_si256(pairs, _mm256_set1_epi32(0xffff_0000_u32 as i32))
+            })
+        }
+    }
+}
+
+impl PageValue for f32 {
+    const SCALE_VALUES: usize = 0;
+    type Factor = f32;
+    type Sum = f32;
+
+    fn store(_: Isa, head: &mut [f32], token: usize, row: &[f32], shape: PageShape) {
+        head[token * shape.head_dim..][..shape.head_dim].copy_from_slice(row);
+    }
+
+    fn load_query(_: Isa, to: &mut [f32], query: &[f32], scale: f32) -> f32 {
+        load_query::<f32>(to, query, scale)
+    }
+
+    fn score(
+        isa: Isa,
+        sums: &mut [f32],
+        queries: &[f32],
+        keys: Blocks<'_, f32>,
+        width: usize,
+        ahead: &mut Ahead,
+    ) {
+        score(isa, sums, queries, keys, width, ahead);
+    }
+
+    fn weigh(isa: Isa, weights: &mut [f32], scores: Scores<'_, f32>) -> Weighed {
+        weigh(isa, weights, scores.sums)
+    }
+
+    fn mix(
+        isa: Isa,
+        sums: &mut [f32],
+        weights: &[f32],
+        values: Blocks<'_, f32>,
+        width: usize,
+        ahead: &mut Ahead,
+    ) {
+        mix(isa, sums, weights, values, width, ahead);
+    }
+
+    fn settle(_: Isa, to: &mut [f32], sums: &[f32], _: f32) {
+        settle::<f32>(to, sums);
+    }
+
+    fn scratch() -> &'static LocalKey<RefCell<Scratch<f32>>> {
+        thread_local!(static SCRATCH: RefCell<Scratch<f32>> = RefCell::default());
+        &SCRATCH
+    }
+}
+
+impl PageValue for u16 {
+    const SCALE_VALUES: usize = 0;
+    type Factor = f32;
+    type Sum = f32;
+
+    fn store(isa: Isa, head: &mut [u16], token: usize, row: &[f32], shape: PageShape) {
+        narrow(isa, &mut head[token * shape.head_dim..][..shape.head_dim], row);
+    }
+
+    fn load_query(_: Isa, to: &mut [f32], query: &[f32], scale: f32) -> f32 {
+        load_query::<u16>(to, query, scale)
+    }
+
+    fn score(
+        isa: Isa,
+        sums: &mut [f32],
+        queries: &[f32],
+        keys: Blocks<'_, u16>,
+        width: usize,
+        ahead: &mut Ahead,
+    ) {
+        score(isa, sums, queries, keys, width, ahead);
+    }
+
+    fn weigh(isa: Isa, weights: &mut [f32], scores: Scores<'_, f32>) -> Weighed {
+        weigh(isa, weights, scores.sums)
+    }
+
+    fn mix(
+        isa: Isa,
+        sums: &mut [f32],
+        weights: &[f32],
+        values: Blocks<'_, u16>,
+        width: usize,
+        ahead: &mut Ahead,
+    ) {
+        mix(isa, sums, weights, values, width, ahead);
+    }
+
+    fn settle(_: Isa, to: &mut [f32], sums: &[f32], _: f32) {
+        settle::<u16>(to, sums);
+    }
+
+    fn scratch() -> &'static LocalKey<RefCell<Scratch<u16>>> {
+        thread_local!(static SCRATCH: RefCell<Scratch<u16>> = RefCell::default());
+        &SCRATCH
+    }
+}
+
+fn load_query<P: Float>(to: &mut [f32], query: &[f32], scale: f32) -> f32 {
+    to.fill(0.0);
+    for (dimension, value) in query.iter().enumerate() {
+        to[P::place(dimension)] = value * scale;
+    }
+    1.0
+}
+
+fn settle<P: Float>(to: &mut [f32], sums: &[f32]) {
+    for (dimension, to) in to.iter_mut().enumerate() {
+        *to = sums[P::place(dimension)];
+    }
+}
+
+per_isa! {
+    fn weigh(weights: &mut [f32], scores: &[f32]) -> Weighed {
+        let (high, total) = exponentials::<FMA>(weights, scores);
+        Weighed { high, total, factor: 1.0 }
+    }
+}
+
+fn score<P: Float>(
+    isa: Isa,
+    sums: &mut [f32],
+    queries: &[f32],
+    keys: Blocks<'_, P>,
+    width: usize,
+    ahead: &mut Ahead,
+) {
+    in_groups(queries.len() / width, |r, rows| {
+        let (sums, queries) = (&mut sums[r * SPAN..], &queries[r * width..(r + rows) * width]);
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: these tiers have AVX2 and FMA.
+            Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16 => unsafe {
+                x86::score_rows(sums, queries, keys, width, ahead);
+            },
+            Isa::Neon => score_rows::<true, P>(sums, queries, keys, width),
+            _ => score_rows::<false, P>(sums, queries, keys, width),
+        }
+        ahead.pause();
+    });
+}
+
+fn score_rows<const FMA: bool, P: Float>(
+    scores: &mut [f32],
+    queries: &[f32],
+    keys: Blocks<'_, P>,
+    width: usize,
+) {
+    for (scores, query) in scores.chunks_mut(SPAN).zip(queries.chunks_exact(width)) {
+        for (score, key) in scores.iter_mut().zip(keys.iter().flat_map(|keys| keys.chunks_exact(width))) {
+            let mut sums = [0.0; LANES];
+            for (query, key) in query.as_chunks().0.iter().zip(key.as_chunks().0) {
+                let query: &[f32; PADDING] = query;
+                for (query, key) in query.as_chunks::<LANES>().0.iter().zip(P::widen(key)) {
+                    for i in 0..LANES {
+                        sums[i] = mul_add::<FMA>(query[i], key[i], sums[i]);
+                    }
+                }
+            }
+            *score = total(sums);
+        }
+    }
+}
+
+/// As AVX's horizontal additions take it.
+fn total(l: Lane) -> f32 {
+    ((l[0] + l[1]) + (l[2] + l[3])) + ((l[4] + l[5]) + (l[6] + l[7]))
+}
+
+fn mix<P: Float>(
+    isa: Isa,
+    sums: &mut [f32],
+    weights: &[f32],
+    values: Blocks<'_, P>,
+    width: usize,
+    ahead: &mut Ahead,
+) {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: these tiers have AVX2 and FMA.
+        Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16 => unsafe {
+            x86::mix_rows(sums, weights, values, width, ahead);
+        },
+        Isa::Neon => mix_rows::<true, P>(sums, weights, values, width),
+        _ => mix_rows::<false, P>(sums, weights, values, width),
+    }
+}
+
+fn mix_rows<const FMA: bool, P: Float>(
+    sums: &mut [f32],
+    weights: &[f32],
+    values: Blocks<'_, P>,
+    width: usize,
+) {
+    for (sums, weights) in sums.chunks_exact_mut(width).zip(weights.chunks(SPAN)) {
+        for (value, weight) in values.iter().flat_map(|values| values.chunks_exact(width)).zip(weights) {
+            for (sums, value) in sums.as_chunks_mut::<PADDING>().0.iter_mut().zip(value.as_chunks().0) {
+                let value = P::widen(value);
+                for (sum, value) in sums.iter_mut().zip(value.as_flattened()) {
+                    *sum = mul_add::<FMA>(*weight, *value, *sum);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Pages of int8: integer products, exact sums.
+//!
+//! A query is held in 16 bits with one scale, score = Σ q·k · (scale_q · scale_k). Weights times the scales of their values are held in 16 bits
+//! too, one unit for a row and span, mixed = Σ n·v · unit: both sums fit 32 bits, so their order is free. What that rounds is at most 2⁻¹⁶ of the
+//! largest element of a query, and of the largest weight times scale: far below the 2⁻⁸ that keys and values were rounded by.
+//!
+//! ```text
+//! scores   4 rows of queries × 2 keys, or 2 × 4, 1 × 8      sixteen products and eight sums at a time (vpmaddwd, vpaddd), eight sums in registers
+//! values   4 rows × 16 dimensions, or 2 × 32, 1 × 64        two positions at a time, their bytes beside each other
+//! ```
+
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::thread::LocalKey;
+
+use super::PageShape;
+use super::ahead::Ahead;
+use super::pages::{Blocks, PageValue, SPAN, Scores, Weighed, in_groups};
+use super::softmax::exponentials;
+use super::tile::Scratch;
+use crate::isa::{Isa, per_isa};
+use crate::quantize::{integer, largest, quantize_row};
+
+/// The largest weight: Σ over a span of weights times values stays below 2³¹.
+const WEIGHT_LIMIT: f32 = 32767.0;
+
+/// The largest element of a query: Σ over the dimensions of elements times keys stays below 2³¹.
+fn query_limit(head_dim: usize) -> f32 {
+    (i32::MAX as usize / (128 * head_dim)).min(32767) as f32
+}
+
+impl PageValue for i8 {
+    const SCALE_VALUES: usize = 4;
+    type Factor = i16;
+    type Sum = i32;
+
+    fn store(isa: Isa, head: &mut [i8], token: usize, row: &[f32], shape: PageShape) {
+        let scale = quantize_row(isa, &mut head[token * shape.head_dim..][..shape.head_dim], row);
+        head[scales_of(token..token + 1, shape)].copy_from_slice(&scale.to_le_bytes().map(u8::cast_signed));
+    }
+
+    fn load_query(isa: Isa, to: &mut [i16], query: &[f32], scale: f32) -> f32 {
+        load_query(isa, to, query, scale)
+    }
+
+    fn score(
+        isa: Isa,
+        sums: &mut [i32],
+        queries: &[i16],
+        keys: Blocks<'_, i8>,
+        width: usize,
+        ahead: &mut Ahead,
+    ) {
+        in_groups(queries.len() / width, |r, rows| {
+            let (sums, queries) = (&mut sums[r * SPAN..], &queries[r * width..(r + rows) * width]);
+            match isa {
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: these tiers have AVX2.
+                Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16 => unsafe {
+                    x86::score_rows(sums, queries, keys, width, ahead);
+                },
+                _ => score_rows(sums, queries, keys, width),
+            }
+            ahead.pause();
+        });
+    }
+
+    fn weigh(isa: Isa, weights: &mut [i16], scores: Scores<'_, i32>) -> Weighed {
+        weigh(isa, weights, scores)
+    }
+
+    fn mix(
+        isa: Isa,
+        sums: &mut [i32],
+        weights: &[i16],
+        values: Blocks<'_, i8>,
+        width: usize,
+        ahead: &mut Ahead,
+    ) {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: these tiers have AVX2.
+            Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16 => unsafe {
+                x86::mix_rows(sums, weights, values, width, ahead);
+            },
+            _ => mix_rows(sums, weights, values, width),
+        }
+    }
+
+    fn settle(isa: Isa, to: &mut [f32], sums: &[i32], factor: f32) {
+        settle(isa, to, sums, factor);
+    }
+
+    fn read_scales(to: &mut [f32], head: &[i8], tokens: Range<usize>, shape: PageShape) {
+        for (to, bytes) in to.iter_mut().zip(head[scales_of(tokens, shape)].as_chunks::<4>().0) {
+            *to = f32::from_le_bytes(bytes.map(i8::cast_unsigned));
+        }
+    }
+
+    fn scratch() -> &'static LocalKey<RefCell<Scratch<i8>>> {
+        thread_local!(static SCRATCH: RefCell<Scratch<i8>> = RefCell::default());
+        &SCRATCH
+    }
+}
+
+/// Where some tokens' scales are in the head of a block.
+fn scales_of(tokens: Range<usize>, shape: PageShape) -> Range<usize> {
+    let first = shape.block_tokens * shape.head_dim;
+    first + tokens.start * i8::SCALE_VALUES..first + tokens.end * i8::SCALE_VALUES
+}
+
+/// What one step of integers up to `limit` stands for, where `size` is the largest value: NaN where that is no number, so that the loss shows.
+#[inline(always)]
+fn unit_of(size: f32, limit: f32) -> f32 {
+    if size < f32::INFINITY { size / limit } else { f32::NAN }
+}
+
+/// to = round(x·(limit / size)), zeros behind.
+#[inline(always)]
+fn round_to(to: &mut [i16], x: impl Iterator<Item = f32>, size: f32, limit: f32) {
+    to.fill(0);
+    if size > 0.0 && size < f32::INFINITY {
+        let inverse = limit / size;
+        for (to, x) in to.iter_mut().zip(x) {
+            *to = integer((x * inverse).clamp(-limit, limit)) as i16;
+        }
+    }
+}
+
+per_isa! {
+    fn load_query(to: &mut [i16], query: &[f32], scale: f32) -> f32 {
+        let scaled = query.iter().map(|value| value * scale);
+        let (size, limit) = (largest(scaled.clone()), query_limit(query.len()));
+        round_to(to, scaled, size, limit);
+        unit_of(size, limit)
+    }
+}
+
+per_isa! {
+    fn weigh(weights: &mut [i16], scores: Scores<'_, i32>) -> Weighed {
+        let mut of_score = [0.0; SPAN];
+        let mut of_weight = [0.0; SPAN];
+        let (of_score, of_weight) = (&mut of_score[..scores.sums.len()], &mut of_weight[..scores.sums.len()]);
+        for ((score, sum), scale) in of_score.iter_mut().zip(scores.sums).zip(scores.key_scales) {
+            *score = *sum as f32 * (scores.unit * scale);
+        }
+        let (high, total) = exponentials::<FMA>(of_weight, of_score);
+        for (weight, scale) in of_weight.iter_mut().zip(scores.value_scales) {
+            *weight *= scale;
+        }
+        let size = largest(of_weight.iter().copied());
+        round_to(weights, of_weight.iter().copied(), size, WEIGHT_LIMIT);
+        Weighed { high, total, factor: unit_of(size, WEIGHT_LIMIT) }
+    }
+}
+
+per_isa! {
+    fn settle(to: &mut [f32], sums: &[i32], factor: f32) {
+        for (to, sum) in to.iter_mut().zip(sums) {
+            *to = *sum as f32 * factor;
+        }
+    }
+}
+
+fn score_rows(scores: &mut [i32], queries: &[i16], keys: Blocks<'_, i8>, width: usize) {
+    for (scores, query) in scores.chunks_mut(SPAN).zip(queries.chunks_exact(width)) {
+        for (score, key) in scores.iter_mut().zip(keys.iter().flat_map(|keys| keys.chunks_exact(width))) {
+            *score = query.iter().zip(key).map(|(query, key)| i32::from(*query) * i32::from(*key)).sum();
+        }
+    }
+}
+
+fn mix_rows(sums: &mut [i32], weights: &[i16], values: Blocks<'_, i8>, width: usize) {
+    for (sums, weights) in sums.chunks_exact_mut(width).zip(weights.chunks(SPAN)) {
+        for (value, weight) in values.iter().flat_map(|values| values.chunks_exact(width)).zip(weights) {
+            for (sum, value) in sums.iter_mut().zip(value) {
+                *sum += i32::from(*weight) * i32::from(*value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::isa::available;
+
+    /// Whole numbers up to the limit and beyond what any format gives, the limits among them.
+    fn noise(state: &mut u64, limit: i32) -> i32 {
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        match *state >> 60 {
+            0 => limit,
+            1 => -limit,
+            _ => (*state >> 33) as i32 % (2 * limit + 1) - limit,
+        }
+    }
+
+    #[test]
+    fn sums_of_every_tier_are_exact_for_any_rows_tokens_and_width() {
+        let mut state = 1;
+        for (rows, tokens, width) in [
+            (1, 1, 16),
+            (1, 13, 64),
+            (2, 7, 48),
+            (3, 5, 32),
+            (4, 16, 128),
+            (4, 3, 80),
+            (7, 31, 144),
+            (1, 256, 96),
+        ] {
+            let limit = query_limit(width) as i32;
+            let queries: Vec<i16> = (0..rows * width).map(|_| noise(&mut state, limit) as i16).collect();
+            let weights: Vec<i16> = (0..rows * SPAN).map(|_| noise(&mut state, 32767) as i16).collect();
+            let values: Vec<i8> = (0..tokens * width).map(|_| noise(&mut state, 127) as i8).collect();
+            let cut = tokens / 3 * width;
+            let blocks: Blocks<'_, i8> = [&values[..cut], &[], &values[cut..], &[]];
+            let value = |s: usize, d: usize| i64::from(values[s * width + d]);
+            for isa in available() {
+                let mut scores = vec![0; rows * SPAN];
+                i8::score(isa, &mut scores, &queries, blocks, width, &mut Ahead::new([&values[..]; 4], 1));
+                for (r, s) in (0..rows).flat_map(|r| (0..tokens).map(move |s| (r, s))) {
+                    let exact: i64 =
+                        (0..width).map(|d| i64::from(queries[r * width + d]) * value(s, d)).sum();
+                    assert_eq!(i64::from(scores[r * SPAN + s]), exact, "{isa:?} {rows} {tokens} {width}");
+                }
+                in_groups(rows, |first, group| {
+                    let mut sums = vec![3; group * width];
+                    let ahead = &mut Ahead::new([&values[..]; 4], 1);
+                    i8::mix(isa, &mut sums, &weights[first * SPAN..], blocks, width, ahead);
+                    for (r, d) in (0..group).flat_map(|r| (0..width).map(move |d| (r, d))) {
+                        let weight = |s: usize| i64::from(weights[(first + r) * SPAN + s]);
+                        let exact: i64 = (0..tokens).map(|s| weight(s) * value(s, d)).sum();
+                        assert_eq!(
+                            i64::from(sums[r * width + d]),
+                            3 + exact,
+                            "{isa:?} {rows} {tokens} {width}"
+                        );
+                    }
+                });
+            }
+        }
+    }
+}

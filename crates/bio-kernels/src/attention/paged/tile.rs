@@ -1,0 +1,378 @@
+//! One task of paged attention: some query tokens of one sequence against some key heads, span by span.
+
+use std::array::from_fn;
+use std::ops::Range;
+
+use super::ahead::{Ahead, STREAMS};
+use super::pages::{Blocks, PADDING, PageValue, SPAN, Scores, in_groups};
+use super::softmax::{merge, state_size};
+use super::{PageShape, PagedQueries};
+use crate::disjoint::Disjoint;
+use crate::isa::Isa;
+use crate::memory::prefetch;
+
+/// One thread's memory. Rows are those of the first key head, then of the next.
+#[derive(Default)]
+pub struct Scratch<P: PageValue> {
+    /// [rows, width] and [rows]
+    queries: Vec<P::Factor>,
+    units: Vec<f32>,
+    /// [rows, SPAN]
+    scores: Vec<P::Sum>,
+    weights: Vec<P::Factor>,
+    /// [key heads, SPAN], where the format has scales.
+    key_scales: Vec<f32>,
+    value_scales: Vec<f32>,
+    /// [rows, width]
+    sums: Vec<P::Sum>,
+    factors: Vec<f32>,
+    pieces: Vec<Piece>,
+    /// A piece of keys or values, padded.
+    room: Vec<P>,
+    /// [rows, state] of a span, and of the spans so far.
+    span: Vec<f32>,
+    states: Vec<f32>,
+}
+
+/// Neighbouring positions in one block: `first` within the span, `tokens` within the block.
+#[derive(Clone)]
+struct Piece {
+    block: usize,
+    first: usize,
+    tokens: Range<usize>,
+}
+
+/// Row r of a key head is head r % group of token r / group.
+pub struct Tile<'a, P> {
+    pub isa: Isa,
+    pub q: &'a [f32],
+    pub key_pages: &'a [P],
+    pub value_pages: &'a [P],
+    pub queries: &'a PagedQueries<'a>,
+    pub shape: PageShape,
+    pub tokens: Range<usize>,
+    pub kv_heads: Range<usize>,
+}
+
+impl<P: PageValue> Tile<'_, P> {
+    fn group(&self) -> usize {
+        self.queries.heads / self.shape.kv_heads
+    }
+
+    /// Rows of one key head.
+    fn rows_per_head(&self) -> usize {
+        self.tokens.len() * self.group()
+    }
+
+    pub fn rows(&self) -> usize {
+        self.rows_per_head() * self.kv_heads.len()
+    }
+
+    fn width(&self) -> usize {
+        self.shape.head_dim.next_multiple_of(PADDING)
+    }
+
+    /// Positions that a row of a key head sees.
+    fn seen(&self, row: usize) -> usize {
+        self.queries.positions[self.tokens.start + row / self.group()] as usize + 1
+    }
+
+    fn longest(&self) -> usize {
+        self.tokens.clone().map(|t| self.queries.positions[t] as usize + 1).max().unwrap_or(0)
+    }
+
+    pub fn spans(&self) -> usize {
+        self.longest().div_ceil(SPAN)
+    }
+
+    /// Where a token's query heads of a key head are, [group, headDim].
+    fn heads_of(&self, token: usize, kv_head: usize) -> Range<usize> {
+        let at = (token * self.queries.heads + kv_head * self.group()) * self.shape.head_dim;
+        at..at + self.group() * self.shape.head_dim
+    }
+
+    pub fn attend_all(&self, out: &Disjoint<'_, f32>) {
+        P::scratch().with_borrow_mut(|scratch| {
+            let (mut states, mut of_span) =
+                (std::mem::take(&mut scratch.states), std::mem::take(&mut scratch.span));
+            self.load_queries(scratch);
+            of_span.resize(self.rows() * state_size(self.shape.head_dim), 0.0);
+            self.begin(&mut states);
+            for span in 0..self.spans() {
+                self.attend(span, &mut of_span, scratch);
+                self.merge(&mut states, &of_span, span);
+            }
+            self.finish(out, &states);
+            (scratch.states, scratch.span) = (states, of_span);
+        });
+    }
+
+    /// Some spans, the states [rows, state] of each where `states_of` says.
+    pub fn attend_spans<'s>(&self, spans: Range<usize>, states_of: impl Fn(usize) -> &'s mut [f32]) {
+        P::scratch().with_borrow_mut(|scratch| {
+            self.load_queries(scratch);
+            for span in spans {
+                self.attend(span, states_of(span), scratch);
+            }
+        });
+    }
+
+    /// Adds up all spans, first to last.
+    pub fn merge_spans<'s>(&self, out: &Disjoint<'_, f32>, states_of: impl Fn(usize) -> &'s [f32]) {
+        P::scratch().with_borrow_mut(|Scratch { states, .. }| {
+            self.begin(states);
+            for span in 0..self.spans() {
+                self.merge(states, states_of(span), span);
+            }
+            self.finish(out, states);
+        });
+    }
+
+    fn load_queries(&self, Scratch { queries, units, .. }: &mut Scratch<P>) {
+        let (width, head_dim) = (self.width(), self.shape.head_dim);
+        queries.resize(self.rows() * width, P::Factor::default());
+        units.clear();
+        let mut to = queries.chunks_exact_mut(width);
+        for kv_head in self.kv_heads.clone() {
+            for t in self.tokens.clone() {
+                let rows = self.q[self.heads_of(t, kv_head)].chunks_exact(head_dim);
+                for (query, to) in rows.zip(&mut to) {
+                    units.push(P::load_query(self.isa, to, query, self.queries.scale));
+                }
+            }
+        }
+    }
+
+    /// The states [rows, state] of one span.
+    fn attend(&self, span: usize, states: &mut [f32], scratch: &mut Scratch<P>) {
+        let (rows, of_head) = (self.rows(), self.rows_per_head());
+        let start = span * SPAN;
+        let end = self.longest().min(start + SPAN);
+        let scale_count = if P::SCALE_VALUES > 0 { self.kv_heads.len() * SPAN } else { 0 };
+        scratch.scores.resize(rows * SPAN, P::Sum::default());
+        scratch.weights.resize(rows * SPAN, P::Factor::default());
+        scratch.key_scales.resize(scale_count, 0.0);
+        scratch.value_scales.resize(scale_count, 0.0);
+        scratch.factors.resize(rows, 0.0);
+        let count = self.cut(&mut scratch.pieces, start..end);
+        self.score(scratch, count);
+        self.read_value_scales(scratch, count);
+        let seen = |row: usize| self.seen(row % of_head).saturating_sub(start).min(SPAN);
+        let state_rows = states.chunks_exact_mut(state_size(self.shape.head_dim));
+        let score_rows = scratch.scores.chunks_exact(SPAN).zip(scratch.weights.chunks_exact_mut(SPAN));
+        for (r, (state, (sums, weights))) in state_rows.zip(score_rows).enumerate() {
+            let scales = (r / of_head * SPAN).min(scale_count)..;
+            let scores = Scores {
+                sums: &sums[..seen(r)],
+                unit: scratch.units[r],
+                key_scales: &scratch.key_scales[scales.clone()],
+                value_scales: &scratch.value_scales[scales],
+            };
+            let weighed = P::weigh(self.isa, &mut weights[..seen(r)], scores);
+            let (_, of_row) = state.split_at_mut(self.shape.head_dim);
+            (of_row[0], of_row[1], scratch.factors[r]) = (weighed.high, weighed.total, weighed.factor);
+        }
+        self.mix(scratch, count, seen);
+        let sums = scratch.sums.chunks_exact(self.width()).zip(&scratch.factors);
+        for (state, (sums, factor)) in states.chunks_exact_mut(state_size(self.shape.head_dim)).zip(sums) {
+            P::settle(self.isa, &mut state[..self.shape.head_dim], sums, *factor);
+        }
+    }
+
+    /// Cuts positions into pieces, and some of those behind them: returns how many belong to the span.
+    fn cut(&self, pieces: &mut Vec<Piece>, span: Range<usize>) -> usize {
+        let PageShape { block_tokens, .. } = self.shape;
+        let table = self.queries.sequences[self.tokens.start] as usize * self.queries.max_blocks;
+        let (mut position, mut count) = (span.start, 0);
+        let longest = self.longest();
+        pieces.clear();
+        while position < longest && pieces.len() < count + STREAMS {
+            let limit = if position < span.end { span.end } else { longest };
+            let (entry, offset) = (position / block_tokens, position % block_tokens);
+            let length = (block_tokens - offset).min(limit - position);
+            pieces.push(Piece {
+                block: self.queries.block_tables[table + entry] as usize,
+                first: position % SPAN,
+                tokens: offset..offset + length,
+            });
+            position += length;
+            if position <= span.end {
+                count = pieces.len();
+            }
+        }
+        count
+    }
+
+    fn score(&self, scratch: &mut Scratch<P>, count: usize) {
+        let Scratch { queries, scores, key_scales, pieces, room, .. } = scratch;
+        let (width, rows) = (self.width(), self.rows_per_head());
+        let of_span = &pieces[..count];
+        for (index, pieces) in of_span.chunks(STREAMS).enumerate() {
+            let mut ahead = match of_span.chunks(STREAMS).nth(index + 1) {
+                Some(next) => self.ahead(self.key_pages, next),
+                None => self.ahead(self.value_pages, &of_span[..count.min(STREAMS)]),
+            };
+            for (head, kv_head) in self.kv_heads.clone().enumerate() {
+                let keys = self.rows_of(self.key_pages, pieces, kv_head, room);
+                let first = pieces[0].first;
+                let queries = &queries[head * rows * width..][..rows * width];
+                P::score(
+                    self.isa,
+                    &mut scores[head * rows * SPAN + first..],
+                    queries,
+                    keys,
+                    width,
+                    &mut ahead,
+                );
+                if P::SCALE_VALUES > 0 {
+                    for piece in pieces {
+                        let page = self.shape.head(self.key_pages, piece.block, kv_head);
+                        let scales = &mut key_scales[head * SPAN + piece.first..];
+                        P::read_scales(scales, page, piece.tokens.clone(), self.shape);
+                        // Those of the values are read next.
+                        let page = self.shape.head(self.value_pages, piece.block, kv_head);
+                        prefetch(&raw const page[self.shape.block_tokens * self.shape.head_dim]);
+                        prefetch(&raw const page[page.len() - 1]);
+                    }
+                }
+            }
+        }
+    }
+
+    fn read_value_scales(&self, scratch: &mut Scratch<P>, count: usize) {
+        if P::SCALE_VALUES > 0 {
+            for piece in &scratch.pieces[..count] {
+                for (head, kv_head) in self.kv_heads.clone().enumerate() {
+                    let page = self.shape.head(self.value_pages, piece.block, kv_head);
+                    let scales = &mut scratch.value_scales[head * SPAN + piece.first..];
+                    P::read_scales(scales, page, piece.tokens.clone(), self.shape);
+                }
+            }
+        }
+    }
+
+    /// Weighs the values of a span for rows of which each sees `seen(row)` positions of it.
+    fn mix(&self, scratch: &mut Scratch<P>, count: usize, seen: impl Fn(usize) -> usize) {
+        let Scratch { weights, sums, pieces, room, .. } = scratch;
+        let (width, rows) = (self.width(), self.rows_per_head());
+        sums.clear();
+        sums.resize(self.rows() * width, P::Sum::default());
+        let (of_span, behind) = pieces.split_at(count);
+        for (index, pieces) in of_span.chunks(STREAMS).enumerate() {
+            let mut ahead = match of_span.chunks(STREAMS).nth(index + 1) {
+                Some(next) => self.ahead(self.value_pages, next),
+                None => self.ahead(self.key_pages, behind),
+            };
+            let start = pieces[0].first;
+            let length: usize = pieces.iter().map(|piece| piece.tokens.len()).sum();
+            let of_pieces = |row: usize| seen(row).saturating_sub(start).min(length);
+            for (head, kv_head) in self.kv_heads.clone().enumerate() {
+                let values = self.rows_of(self.value_pages, pieces, kv_head, room);
+                // As many rows as registers serve, while they see as much of the pieces.
+                let mut first = 0;
+                while first < rows {
+                    let sees = of_pieces(first);
+                    let alike =
+                        (first + 1..rows.min(first + 4)).take_while(|row| of_pieces(*row) == sees).count()
+                            + 1;
+                    let mut left = sees * width;
+                    let values = values.map(|values| {
+                        let (values, _) = values.split_at(left.min(values.len()));
+                        left -= values.len();
+                        values
+                    });
+                    in_groups(alike, |r, group| {
+                        let row = head * rows + first + r;
+                        P::mix(
+                            self.isa,
+                            &mut sums[row * width..(row + group) * width],
+                            &weights[row * SPAN + start..],
+                            values,
+                            width,
+                            &mut ahead,
+                        );
+                        ahead.pause();
+                    });
+                    first += alike;
+                }
+            }
+        }
+    }
+
+    /// Rows of some pieces: as they lie, or padded in `room` where headDim is not width.
+    fn rows_of<'p>(
+        &self,
+        pages: &'p [P],
+        pieces: &[Piece],
+        kv_head: usize,
+        room: &'p mut Vec<P>,
+    ) -> Blocks<'p, P> {
+        let (head_dim, width) = (self.shape.head_dim, self.width());
+        let rows = |piece: &Piece| {
+            &self.shape.head(pages, piece.block, kv_head)
+                [piece.tokens.start * head_dim..piece.tokens.end * head_dim]
+        };
+        if head_dim == width {
+            return from_fn(|i| pieces.get(i).map_or(&[][..], rows));
+        }
+        room.clear();
+        for row in pieces.iter().flat_map(|piece| rows(piece).chunks_exact(head_dim)) {
+            room.extend_from_slice(row);
+            room.resize(room.len() + width - head_dim, P::default());
+        }
+        from_fn(|i| if i == 0 { &room[..] } else { &[] })
+    }
+
+    /// The key heads of this task in some pieces, and what lies between.
+    fn ahead(&self, pages: &[P], pieces: &[Piece]) -> Ahead {
+        let bytes = |piece: &Piece| {
+            let first = self.shape.head_range::<P>(piece.block, self.kv_heads.start);
+            let last = self.shape.head_range::<P>(piece.block, self.kv_heads.end - 1);
+            let start = first.start + piece.tokens.start * self.shape.head_dim;
+            let end = if piece.tokens.end == self.shape.block_tokens {
+                last.end
+            } else {
+                last.start + piece.tokens.end * self.shape.head_dim
+            };
+            &pages[start..end]
+        };
+        Ahead::new(from_fn(|i| pieces.get(i).map_or(&[][..], bytes)), self.kv_heads.len())
+    }
+
+    /// The states of no positions.
+    fn begin(&self, states: &mut Vec<f32>) {
+        let size = state_size(self.shape.head_dim);
+        states.clear();
+        states.resize(self.rows() * size, 0.0);
+        for state in states.chunks_exact_mut(size) {
+            state[size - 2] = f32::NEG_INFINITY;
+        }
+    }
+
+    /// Adds a span to the rows that see it.
+    fn merge(&self, states: &mut [f32], of_span: &[f32], span: usize) {
+        let size = state_size(self.shape.head_dim);
+        let rows = states.chunks_exact_mut(size).zip(of_span.chunks_exact(size)).enumerate();
+        for (r, (state, of_span)) in rows {
+            if self.seen(r % self.rows_per_head()) > span * SPAN {
+                merge(self.isa, state, of_span);
+            }
+        }
+    }
+
+    fn finish(&self, out: &Disjoint<'_, f32>, states: &[f32]) {
+        let (head_dim, size) = (self.shape.head_dim, state_size(self.shape.head_dim));
+        let mut states = states.chunks_exact(size);
+        for kv_head in self.kv_heads.clone() {
+            for t in self.tokens.clone() {
+                // SAFETY: each token and key head belongs to one task.
+                let out = unsafe { out.part(self.heads_of(t, kv_head)) };
+                for (out, state) in out.chunks_exact_mut(head_dim).zip(&mut states) {
+                    for (out, mixed) in out.iter_mut().zip(state) {
+                        *out = *mixed / state[size - 1];
+                    }
+                }
+            }
+        }
+    }
+}
