@@ -139,3 +139,20 @@ fn heads_without_a_dimension_are_refused() {
     assert_eq!(error.unwrap_err().code, "ERR_BIO_SHAPE");
     assert_eq!(sums, [7.0; 2]);
 }
+
+#[test]
+fn without_tokens_heads_of_any_number_and_size_are_nothing_to_do() {
+    let large = usize::MAX / 2;
+    let shape = AttentionShape {
+        batch: 3,
+        length: 0,
+        heads: large,
+        kv_heads: large,
+        head_dim: 3,
+        causal: false,
+        scale: 1.0,
+    };
+    assert_eq!(attention(&mut [], &mut [], &[], &[], &[], shape), Ok(()));
+    let (mut dq, mut dk, mut dv) = ([], [], []);
+    assert_eq!(attention_backward(&mut dq, &mut dk, &mut dv, &[], &[], &[], &[], &[], &[], shape), Ok(()));
+}
