@@ -27,8 +27,8 @@ use crate::isa::{Isa, mul_add, per_isa};
 const LANES: usize = 8;
 type Lane = [f32; LANES];
 
-/// A format that is multiplied as f32.
-trait Float: PageValue<Factor = f32, Sum = f32> {
+/// A format that is multiplied as f32: what f32 and bf16 differ in.
+trait Float: Copy + Default + Send + Sync + 'static {
     /// Keys that four rows meet at a time.
     const KEYS: usize;
 
@@ -44,6 +44,12 @@ trait Float: PageValue<Factor = f32, Sum = f32> {
     /// Sixteen values at `at`, and AVX2.
     #[cfg(target_arch = "x86_64")]
     unsafe fn load<const HALF: usize>(at: *const Self) -> std::arch::x86_64::__m256;
+
+    /// Stores a row.
+    fn write(isa: Isa, to: &mut [Self], row: &[f32]);
+
+    /// This thread's memory.
+    fn memory() -> &'static LocalKey<RefCell<Scratch<Self>>>;
 }
 
 impl Float for f32 {
@@ -64,6 +70,15 @@ impl Float for f32 {
     unsafe fn load<const HALF: usize>(at: *const f32) -> std::arch::x86_64::__m256 {
         // SAFETY: the caller's promise.
         unsafe { std::arch::x86_64::_mm256_loadu_ps(at.add(HALF * LANES)) }
+    }
+
+    fn write(_: Isa, to: &mut [f32], row: &[f32]) {
+        to.copy_from_slice(row);
+    }
+
+    fn memory() -> &'static LocalKey<RefCell<Scratch<f32>>> {
+        thread_local!(static SCRATCH: RefCell<Scratch<f32>> = RefCell::default());
+        &SCRATCH
     }
 }
 
@@ -98,117 +113,88 @@ impl Float for u16 {
             })
         }
     }
-}
 
-impl PageValue for f32 {
-    const SCALE_VALUES: usize = 0;
-    type Factor = f32;
-    type Sum = f32;
-
-    fn store(_: Isa, head: &mut [f32], token: usize, row: &[f32], shape: PageShape) {
-        head[token * shape.head_dim..][..shape.head_dim].copy_from_slice(row);
+    fn write(isa: Isa, to: &mut [u16], row: &[f32]) {
+        narrow(isa, to, row);
     }
 
-    fn load_query(_: Isa, to: &mut [f32], query: &[f32], scale: f32) -> f32 {
-        load_query::<f32>(to, query, scale)
-    }
-
-    fn score(
-        isa: Isa,
-        sums: &mut [f32],
-        queries: &[f32],
-        keys: Blocks<'_, f32>,
-        width: usize,
-        ahead: &mut Ahead,
-    ) {
-        score(isa, sums, queries, keys, width, ahead);
-    }
-
-    fn weigh(isa: Isa, weights: &mut [f32], scores: Scores<'_, f32>) -> Weighed {
-        weigh(isa, weights, scores.sums)
-    }
-
-    fn mix(
-        isa: Isa,
-        sums: &mut [f32],
-        weights: &[f32],
-        values: Blocks<'_, f32>,
-        width: usize,
-        ahead: &mut Ahead,
-    ) {
-        mix(isa, sums, weights, values, width, ahead);
-    }
-
-    fn settle(_: Isa, to: &mut [f32], sums: &[f32], _: f32) {
-        settle::<f32>(to, sums);
-    }
-
-    fn scratch() -> &'static LocalKey<RefCell<Scratch<f32>>> {
-        thread_local!(static SCRATCH: RefCell<Scratch<f32>> = RefCell::default());
-        &SCRATCH
-    }
-}
-
-impl PageValue for u16 {
-    const SCALE_VALUES: usize = 0;
-    type Factor = f32;
-    type Sum = f32;
-
-    fn store(isa: Isa, head: &mut [u16], token: usize, row: &[f32], shape: PageShape) {
-        narrow(isa, &mut head[token * shape.head_dim..][..shape.head_dim], row);
-    }
-
-    fn load_query(_: Isa, to: &mut [f32], query: &[f32], scale: f32) -> f32 {
-        load_query::<u16>(to, query, scale)
-    }
-
-    fn score(
-        isa: Isa,
-        sums: &mut [f32],
-        queries: &[f32],
-        keys: Blocks<'_, u16>,
-        width: usize,
-        ahead: &mut Ahead,
-    ) {
-        score(isa, sums, queries, keys, width, ahead);
-    }
-
-    fn weigh(isa: Isa, weights: &mut [f32], scores: Scores<'_, f32>) -> Weighed {
-        weigh(isa, weights, scores.sums)
-    }
-
-    fn mix(
-        isa: Isa,
-        sums: &mut [f32],
-        weights: &[f32],
-        values: Blocks<'_, u16>,
-        width: usize,
-        ahead: &mut Ahead,
-    ) {
-        mix(isa, sums, weights, values, width, ahead);
-    }
-
-    fn settle(_: Isa, to: &mut [f32], sums: &[f32], _: f32) {
-        settle::<u16>(to, sums);
-    }
-
-    fn scratch() -> &'static LocalKey<RefCell<Scratch<u16>>> {
+    fn memory() -> &'static LocalKey<RefCell<Scratch<u16>>> {
         thread_local!(static SCRATCH: RefCell<Scratch<u16>> = RefCell::default());
         &SCRATCH
     }
 }
 
-fn load_query<P: Float>(to: &mut [f32], query: &[f32], scale: f32) -> f32 {
-    to.fill(0.0);
-    for (dimension, value) in query.iter().enumerate() {
-        to[P::place(dimension)] = value * scale;
-    }
-    1.0
-}
+impl<P: Float> PageValue for P {
+    const SCALE_VALUES: usize = 0;
+    type Factor = f32;
+    type Sum = f32;
 
-fn settle<P: Float>(to: &mut [f32], sums: &[f32]) {
-    for (dimension, to) in to.iter_mut().enumerate() {
-        *to = sums[P::place(dimension)];
+    fn store(isa: Isa, head: &mut [P], token: usize, row: &[f32], shape: PageShape) {
+        P::write(isa, &mut head[token * shape.head_dim..][..shape.head_dim], row);
+    }
+
+    fn load_query(_: Isa, to: &mut [f32], query: &[f32], scale: f32) -> f32 {
+        to.fill(0.0);
+        for (dimension, value) in query.iter().enumerate() {
+            to[P::place(dimension)] = value * scale;
+        }
+        1.0
+    }
+
+    fn score(
+        isa: Isa,
+        sums: &mut [f32],
+        queries: &[f32],
+        keys: Blocks<'_, P>,
+        width: usize,
+        ahead: &mut Ahead,
+    ) {
+        in_groups(queries.len() / width, |r, rows| {
+            let (sums, queries) = (&mut sums[r * SPAN..], &queries[r * width..(r + rows) * width]);
+            match isa {
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: these tiers have AVX2 and FMA.
+                Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16 => unsafe {
+                    x86::score_rows(sums, queries, keys, width, ahead);
+                },
+                Isa::Neon => score_rows::<true, P>(sums, queries, keys, width),
+                _ => score_rows::<false, P>(sums, queries, keys, width),
+            }
+            ahead.pause();
+        });
+    }
+
+    fn weigh(isa: Isa, weights: &mut [f32], scores: Scores<'_, f32>) -> Weighed {
+        weigh(isa, weights, scores.sums)
+    }
+
+    fn mix(
+        isa: Isa,
+        sums: &mut [f32],
+        weights: &[f32],
+        values: Blocks<'_, P>,
+        width: usize,
+        ahead: &mut Ahead,
+    ) {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: these tiers have AVX2 and FMA.
+            Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16 => unsafe {
+                x86::mix_rows(sums, weights, values, width, ahead);
+            },
+            Isa::Neon => mix_rows::<true, P>(sums, weights, values, width),
+            _ => mix_rows::<false, P>(sums, weights, values, width),
+        }
+    }
+
+    fn settle(_: Isa, to: &mut [f32], sums: &[f32], _: f32) {
+        for (dimension, to) in to.iter_mut().enumerate() {
+            *to = sums[P::place(dimension)];
+        }
+    }
+
+    fn scratch() -> &'static LocalKey<RefCell<Scratch<P>>> {
+        P::memory()
     }
 }
 
@@ -217,29 +203,6 @@ per_isa! {
         let (high, total) = exponentials::<FMA>(weights, scores);
         Weighed { high, total, factor: 1.0 }
     }
-}
-
-fn score<P: Float>(
-    isa: Isa,
-    sums: &mut [f32],
-    queries: &[f32],
-    keys: Blocks<'_, P>,
-    width: usize,
-    ahead: &mut Ahead,
-) {
-    in_groups(queries.len() / width, |r, rows| {
-        let (sums, queries) = (&mut sums[r * SPAN..], &queries[r * width..(r + rows) * width]);
-        match isa {
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: these tiers have AVX2 and FMA.
-            Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16 => unsafe {
-                x86::score_rows(sums, queries, keys, width, ahead);
-            },
-            Isa::Neon => score_rows::<true, P>(sums, queries, keys, width),
-            _ => score_rows::<false, P>(sums, queries, keys, width),
-        }
-        ahead.pause();
-    });
 }
 
 fn score_rows<const FMA: bool, P: Float>(
@@ -267,25 +230,6 @@ fn score_rows<const FMA: bool, P: Float>(
 /// As AVX's horizontal additions take it.
 fn total(l: Lane) -> f32 {
     ((l[0] + l[1]) + (l[2] + l[3])) + ((l[4] + l[5]) + (l[6] + l[7]))
-}
-
-fn mix<P: Float>(
-    isa: Isa,
-    sums: &mut [f32],
-    weights: &[f32],
-    values: Blocks<'_, P>,
-    width: usize,
-    ahead: &mut Ahead,
-) {
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: these tiers have AVX2 and FMA.
-        Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16 => unsafe {
-            x86::mix_rows(sums, weights, values, width, ahead);
-        },
-        Isa::Neon => mix_rows::<true, P>(sums, weights, values, width),
-        _ => mix_rows::<false, P>(sums, weights, values, width),
-    }
 }
 
 fn mix_rows<const FMA: bool, P: Float>(
