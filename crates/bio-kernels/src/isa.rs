@@ -33,6 +33,12 @@ impl Isa {
             .into_iter()
             .find(|isa| isa.name() == name)
     }
+
+    /// Whether kernels written for AVX2 and FMA may run: memory or the caches are their limit on AVX-512 too.
+    #[cfg(target_arch = "x86_64")]
+    pub fn has_avx2(self) -> bool {
+        matches!(self, Self::Avx2 | Self::Avx512 | Self::Avx512Bf16)
+    }
 }
 
 /// Every tier that this machine can run, lowest first; the tests run them all.

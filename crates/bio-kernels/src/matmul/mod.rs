@@ -87,7 +87,7 @@ fn product(out: &mut [f32], a: &[f32], b: &[f32], shape: MatmulShape, skip_zeros
     let out = Disjoint::new(out);
     let out = Target { values: &out, first: 0, stride: n };
     #[cfg(target_arch = "x86_64")]
-    if skip_zeros && zeros::suits(isa) && k > 0 {
+    if skip_zeros && isa.has_avx2() && k > 0 {
         let tasks = crate::pool::threads().min(m * n * k / WORTH_A_TASK).clamp(1, m);
         crate::pool::run(tasks, &|task| {
             zeros::multiply(isa, out, a, b, n, part(0..m, task, tasks), k, !accumulate);

@@ -157,7 +157,7 @@ fn interleave(isa: Isa, packed: &mut [f32], a: Strided<'_>, rows: usize) {
     let depth = packed.len() / PANEL;
     let mut done = 0;
     #[cfg(target_arch = "x86_64")]
-    if matches!(isa, Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16) {
+    if isa.has_avx2() {
         // SAFETY: these tiers have AVX2.
         done = unsafe { x86::interleave(packed, a, rows) };
     }

@@ -36,8 +36,7 @@ thread_local! {
 /// is packed sooner than sums are carried to the scratch and back.
 pub(super) fn suits(isa: Isa, b: Strided<'_>, rows: usize, columns: usize, k: usize) -> bool {
     let most = if b.rows_are_contiguous() { 8 } else { 4 };
-    let avx2 = matches!(isa, Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16);
-    avx2 && (1..=most).contains(&rows) && columns.min(k) >= 64
+    isa.has_avx2() && (1..=most).contains(&rows) && columns.min(k) >= 64
 }
 
 /// Where the sums stand: (i, j) at `first + i·row + j·column`.

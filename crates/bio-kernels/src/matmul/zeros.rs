@@ -43,11 +43,7 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-pub(super) fn suits(isa: Isa) -> bool {
-    matches!(isa, Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16)
-}
-
-/// A task: some rows of out [m, n] = (0 if `fresh`, else out) + a·b; only where it `suits`.
+/// A task: some rows of out [m, n] = (0 if `fresh`, else out) + a·b; only with AVX2.
 pub(super) fn multiply(
     isa: Isa,
     out: Target<'_>,
@@ -129,7 +125,7 @@ pub(super) fn multiply(
                     5 => add::<5>,
                     _ => add::<6>,
                 };
-                // SAFETY: callers ask `suits`; the sums are `count` rows of whole panels, in `out` (this task's rows) or beside it; A has
+                // SAFETY: the tier has AVX2 and FMA; the sums are `count` rows of whole panels, in `out` (this task's rows) or beside it; A has
                 // `count` rows of `depth` values, every bit is below `depth`, and the packed panels have as many rows.
                 unsafe { add(sums, a, bits, packed, count) };
             }
