@@ -18,6 +18,11 @@ pub enum Activation {
     Tanh,
 }
 
+impl Activation {
+    pub const ALL: [Self; 6] =
+        [Self::Relu, Self::Gelu, Self::GeluTanh, Self::Silu, Self::Sigmoid, Self::Tanh];
+}
+
 const GELU_SLOPE: f32 = 0.797_884_6; // √(2/π)
 const GELU_CUBE: f32 = 0.044_715;
 

@@ -33,15 +33,6 @@ fn truth(kind: Activation, x: f64) -> f64 {
     }
 }
 
-const KINDS: [Activation; 6] = [
-    Activation::Relu,
-    Activation::Gelu,
-    Activation::GeluTanh,
-    Activation::Silu,
-    Activation::Sigmoid,
-    Activation::Tanh,
-];
-
 fn swiglu_truth(gate_up: &[f64], hidden: usize) -> Vec<f64> {
     gate_up
         .chunks_exact(2 * hidden)
@@ -55,7 +46,7 @@ proptest! {
     #![proptest_config(common::cases(40))]
 
     #[test]
-    fn activations_and_their_slopes(seed: u64, size in 1usize..200, kind in prop::sample::select(&KINDS[..])) {
+    fn activations_and_their_slopes(seed: u64, size in 1usize..200, kind in prop::sample::select(&Activation::ALL[..])) {
         let mut noise = Noise(seed);
         let (x, dy) = (noise.floats(size, 4.0), noise.floats(size, 1.0));
         let f = |x: &[f64]| x.iter().map(|&x| truth(kind, x)).collect::<Vec<_>>();

@@ -7,15 +7,6 @@ use bio_kernels::elementwise::{add, add_scaled, multiply, multiply_in_place, sca
 use bio_kernels::optimizer::{AdamW, adam_w, sgd};
 use bio_kernels_fuzz::{Draw, check, fuzz_target};
 
-const KINDS: [Activation; 6] = [
-    Activation::Relu,
-    Activation::Gelu,
-    Activation::GeluTanh,
-    Activation::Silu,
-    Activation::Sigmoid,
-    Activation::Tanh,
-];
-
 fuzz_target!(|bytes: &[u8]| {
     Draw::run(bytes, |draw| {
         // Vectors long enough for several tasks of the pool, and remainders of every width.
@@ -35,7 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
         // Sums refuse nothing; those of numbers are numbers.
         assert!(a.iter().any(|x| !x.is_finite()) || (sum(&a) + sum_of_squares(&a)).is_finite());
 
-        let kind = KINDS[draw.0.choose_index(KINDS.len())?];
+        let kind = Activation::ALL[draw.0.choose_index(Activation::ALL.len())?];
         let mut out = draw.output(&size)?;
         check(activate(&mut out, &a, kind), &[&out]);
         let mut dx = draw.output(&size)?;
