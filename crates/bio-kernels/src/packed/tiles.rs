@@ -33,6 +33,11 @@ pub(super) trait Format: Sync {
     /// Whether a tier reads x as pairs of 16 bits, and adds the products of its neighbours too much.
     fn pairs(isa: Isa) -> bool;
 
+    /// Tiles that meet `rows` rows of x at once, 1 to 4.
+    fn side_by_side(_: Isa, rows: usize) -> usize {
+        side_by_side(rows)
+    }
+
     /// Integers of a row, one per column, and a scale per group of columns.
     fn quantize(integers: &mut [u8], scales: &mut [f32], weights: &[f32], group_size: usize) -> Result<()>;
 
@@ -131,8 +136,8 @@ impl<F: Format> Tiles<F> {
             let bytes = Self::steps(self.columns) * STEP;
             for_tasks(spans, self.rows.div_ceil(TILE), bytes, &|span, tiles| {
                 let rows = span.end - span.start;
-                let step = side_by_side(rows);
-                let mut sums = [[0.0f32; TILE]; ROWS];
+                let step = F::side_by_side(isa, rows);
+                let mut sums = [[0.0f32; TILE]; 2 * ROWS];
                 for first in tiles.clone().step_by(step) {
                     let last = tiles.end.min(first + step) - 1;
                     let weights: [Tile<'_>; 4] =
