@@ -97,7 +97,7 @@ proptest! {
 
     #[test]
     fn a_row_has_the_same_bits_alone_and_with_any_threads(
-        seed: u64, dtype in dtypes(), m in 1usize..40, n in 1usize..200, wish in 1usize..400,
+        seed: u64, dtype in dtypes(), m in 1usize..80, n in 1usize..200, wish in 1usize..400,
         pick: prop::sample::Index, threads in 1usize..4,
     ) {
         let k = columns(dtype, wish);

@@ -1,7 +1,7 @@
 //! 8-bit weights with a scale per row, one group of all columns: bytes 1 to 255, 128 stands for 0.
 
 use super::activations::Quantized;
-use super::tiles::{Format, HEIGHT, STEP, Tile};
+use super::tiles::{Format, STEP, Tile};
 use super::{ROWS, TILE};
 use crate::error::Result;
 use crate::isa::{Isa, per_isa};
@@ -26,22 +26,27 @@ impl Format for Int8 {
         Ok(())
     }
 
+    fn side_by_side(isa: Isa, rows: usize) -> usize {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 | Isa::Avx512Bf16 => vnni::side_by_side(rows),
+            _ => super::side_by_side(rows),
+        }
+    }
+
     fn dots(isa: Isa, sums: &mut [[f32; TILE]], tiles: &[Tile<'_>], x: Quantized<'_>) {
         let mut totals = [[0i32; TILE]; ROWS];
-        let totals = &mut totals[..sums.len()];
         let rows = sums.len() / tiles.len();
         match isa {
             #[cfg(target_arch = "x86_64")]
+            // SAFETY: these tiers have VNNI.
+            Isa::Avx512 | Isa::Avx512Bf16 => return unsafe { vnni::dots(sums, tiles, x) },
+            #[cfg(target_arch = "x86_64")]
             // SAFETY: this tier has the features.
-            Isa::Avx2 => unsafe { avx2::dots(totals, tiles, x) },
+            Isa::Avx2 => unsafe { avx2::dots(&mut totals[..sums.len()], tiles, x) },
             _ => {
                 for (tile, totals) in tiles.iter().zip(totals.chunks_mut(rows)) {
-                    match isa {
-                        #[cfg(target_arch = "x86_64")]
-                        // SAFETY: these tiers have VNNI.
-                        Isa::Avx512 | Isa::Avx512Bf16 => unsafe { vnni::dots(totals, tile.values, x) },
-                        _ => portable(isa, totals, tile.values, x),
-                    }
+                    portable(isa, totals, tile.values, x);
                 }
             }
         }
@@ -163,46 +168,121 @@ mod avx2 {
     }
 }
 
+/// `vpdpbusd` takes four columns of sixteen weight rows at once, twice a cycle; what limits it is reading. A broadcast of x costs as much as a
+/// step of weights, so many rows meet two tiles (16 reads for 28 products), and few rows four, whose streams fill the memory's channels.
+///
+/// ```text
+/// for each block of up to 14 rows of x ...... the two tiles come from the L2 but for the first time
+///   for each step of four columns ........... sums in registers over all of k
+///     each row × each tile
+/// ```
 #[cfg(target_arch = "x86_64")]
 mod vnni {
     use std::arch::x86_64::*;
 
-    use super::{HEIGHT, Quantized, STEP, TILE};
+    use super::{Quantized, STEP, TILE, Tile};
+    use crate::memory::prefetch;
 
+    /// Rows of x that meet two tiles at once: 28 sums of 32 registers.
+    const HEIGHT: usize = 14;
+    /// Rows that meet four tiles at once: 24 sums.
+    const FEW: usize = 6;
+    /// Bytes between a read and the prefetch for a later one, where memory sets the pace.
+    const AHEAD: usize = 1024;
+
+    pub fn side_by_side(rows: usize) -> usize {
+        if rows <= FEW { 4 } else { 2 }
+    }
+
+    /// sums [tiles][rows][16]
     #[target_feature(enable = "avx512f,avx512vnni")]
-    pub fn dots(totals: &mut [[i32; TILE]], weights: &[u8], x: Quantized<'_>) {
-        for (index, totals) in totals.chunks_mut(HEIGHT).enumerate() {
-            let x = x.rows(HEIGHT * index..HEIGHT * index + totals.len());
-            match totals.len() {
-                1 => height::<1>(totals, weights, x),
-                2 => height::<2>(totals, weights, x),
-                3 => height::<3>(totals, weights, x),
-                4 => height::<4>(totals, weights, x),
-                5 => height::<5>(totals, weights, x),
-                6 => height::<6>(totals, weights, x),
-                7 => height::<7>(totals, weights, x),
-                _ => height::<HEIGHT>(totals, weights, x),
+    pub fn dots(sums: &mut [[f32; TILE]], tiles: &[Tile<'_>], x: Quantized<'_>) {
+        let rows = sums.len() / tiles.len();
+        let blocks = rows.div_ceil(HEIGHT);
+        // Further blocks find their tiles in the cache; meanwhile those that follow are fetched, by the first block in place of the first
+        // tile, by the second of the second. None ahead is the line that is read anyway.
+        let following = tiles.len() * tiles[0].values.len();
+        let mut first = 0;
+        for block in 0..blocks {
+            let height = (rows - first).div_ceil(blocks - block);
+            let ahead = match (blocks, block) {
+                (1, _) => [AHEAD; 2],
+                (_, 0) => [following, 0],
+                (_, 1) => [0, following],
+                _ => [0; 2],
+            };
+            match height {
+                1 => products::<4, 1>(sums, first, tiles, x, [AHEAD; 4]),
+                2 => products::<4, 2>(sums, first, tiles, x, [AHEAD; 4]),
+                3 => products::<4, 3>(sums, first, tiles, x, [AHEAD; 4]),
+                4 => products::<4, 4>(sums, first, tiles, x, [AHEAD; 4]),
+                5 => products::<4, 5>(sums, first, tiles, x, [AHEAD; 4]),
+                6 => products::<4, FEW>(sums, first, tiles, x, [AHEAD; 4]),
+                7 => products::<2, 7>(sums, first, tiles, x, ahead),
+                8 => products::<2, 8>(sums, first, tiles, x, ahead),
+                9 => products::<2, 9>(sums, first, tiles, x, ahead),
+                10 => products::<2, 10>(sums, first, tiles, x, ahead),
+                11 => products::<2, 11>(sums, first, tiles, x, ahead),
+                12 => products::<2, 12>(sums, first, tiles, x, ahead),
+                13 => products::<2, 13>(sums, first, tiles, x, ahead),
+                _ => products::<2, HEIGHT>(sums, first, tiles, x, ahead),
             }
+            first += height;
         }
     }
 
-    /// Steps alternate between two sums: a single chain would wait for itself while there are few rows.
+    /// The sums of rows `first` to `first + ROWS`. The last of fewer than `TILES` tiles stands for those that lack.
     #[target_feature(enable = "avx512f,avx512vnni")]
-    fn height<const ROWS: usize>(totals: &mut [[i32; TILE]], weights: &[u8], x: Quantized<'_>) {
-        let steps = weights.len() / STEP;
-        assert!(totals.len() == ROWS && x.stride >= 4 * steps && x.values.len() >= ROWS * x.stride);
-        let mut sums = [[_mm512_setzero_si512(); 2]; ROWS];
-        // SAFETY: steps of weights, and of each row of x, by the assertion.
+    fn products<const TILES: usize, const ROWS: usize>(
+        sums: &mut [[f32; TILE]],
+        first: usize,
+        tiles: &[Tile<'_>],
+        x: Quantized<'_>,
+        ahead: [usize; TILES],
+    ) {
+        let (rows, steps) = (sums.len() / tiles.len(), tiles[0].values.len() / STEP);
+        let x = x.rows(first..first + ROWS);
+        assert!(x.stride >= 4 * steps && x.values.len() >= ROWS * x.stride);
+        assert!(x.scales.len() == ROWS && x.corrections.len() == ROWS);
+        let (mut weights, mut scales) = ([tiles[0].values.as_ptr(); TILES], [_mm512_setzero_ps(); TILES]);
+        let mut outs = [sums.as_mut_ptr(); TILES];
+        for at in 0..TILES {
+            let tile = at.min(tiles.len() - 1);
+            let sums = &mut sums[tile * rows + first..][..ROWS];
+            let Tile { values, scales: of_rows, .. } = tiles[tile];
+            assert!(values.len() >= steps * STEP && of_rows.len() >= TILE);
+            (weights[at], outs[at]) = (values.as_ptr(), sums.as_mut_ptr());
+            // SAFETY: sixteen, by the assertion.
+            scales[at] = unsafe { _mm512_loadu_ps(of_rows.as_ptr()) };
+        }
+        let mut totals = [[_mm512_setzero_si512(); TILES]; ROWS];
+        // SAFETY: steps of each tile, and of each row of x, by the assertions.
         unsafe {
             for step in 0..steps {
-                let w = _mm512_loadu_si512(weights.as_ptr().add(step * STEP).cast());
-                for (i, sum) in sums.iter_mut().enumerate() {
+                let mut bytes = [_mm512_setzero_si512(); TILES];
+                for at in 0..TILES {
+                    bytes[at] = _mm512_loadu_si512(weights[at].add(step * STEP).cast());
+                    prefetch(weights[at].wrapping_add(step * STEP + ahead[at]));
+                }
+                for i in 0..ROWS {
                     let a = x.values.as_ptr().add(i * x.stride + 4 * step).cast::<i32>().read_unaligned();
-                    sum[step % 2] = _mm512_dpbusd_epi32(sum[step % 2], w, _mm512_set1_epi32(a));
+                    let a = _mm512_set1_epi32(a);
+                    for at in 0..TILES {
+                        totals[i][at] = _mm512_dpbusd_epi32(totals[i][at], bytes[at], a);
+                    }
                 }
             }
-            for (totals, sum) in totals.iter_mut().zip(sums) {
-                _mm512_storeu_si512(totals.as_mut_ptr().cast(), _mm512_add_epi32(sum[0], sum[1]));
+        }
+        // SAFETY: each tile has `ROWS` sums of sixteen, and x as many corrections and scales, by the slices and assertions above.
+        unsafe {
+            for i in 0..ROWS {
+                let correction = _mm512_set1_epi32(*x.corrections.as_ptr().add(i));
+                let scale = _mm512_set1_ps(*x.scales.as_ptr().add(i));
+                for at in 0..TILES {
+                    let total = _mm512_cvtepi32_ps(_mm512_add_epi32(totals[i][at], correction));
+                    let sum = _mm512_mul_ps(total, _mm512_mul_ps(scale, scales[at]));
+                    _mm512_storeu_ps(outs[at].add(i).cast(), sum);
+                }
             }
         }
     }

@@ -254,7 +254,11 @@ fn store(
         let at = (first + i) * width;
         // SAFETY: every (row, tile) belongs to one task.
         let out = unsafe { out.part(at + lanes.start..at + lanes.end) };
-        out.copy_from_slice(&sums[..lanes.len()]);
+        match <&mut [f32; TILE]>::try_from(&mut *out) {
+            // As registers: a copy of a length unknown to the compiler is a call.
+            Ok(out) => *out = *sums,
+            Err(_) => out.copy_from_slice(&sums[..lanes.len()]),
+        }
         if let Some(bias) = bias {
             for (out, bias) in out.iter_mut().zip(&bias[lanes.clone()]) {
                 *out += bias;

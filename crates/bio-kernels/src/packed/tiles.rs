@@ -22,8 +22,6 @@ use crate::isa::Isa;
 
 /// Bytes per step: four for each row.
 pub(super) const STEP: usize = 4 * TILE;
-/// Rows of x that VNNI multiplies with a tile at once.
-pub(super) const HEIGHT: usize = 8;
 
 /// A way to hold weights as unsigned integers.
 pub(super) trait Format: Sync {
