@@ -2,6 +2,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
 import { sampleFiles } from '../../../packages/kernels/dist/index.js'
 import { printRows, row } from '../../lib/rows.mjs'
 
@@ -59,17 +60,21 @@ async function cpuShare(paths, { hertz, target, seconds }) {
   const wait = (time) => new Promise((done) => setTimeout(done, time * 1000))
   await wait(0.3) // the thread names itself once it runs
   const [thread] = samplingThreads()
-  const cpu = () => Number(readFileSync(`/proc/self/task/${thread}/schedstat`, 'utf8').split(' ')[0]) / 1e9
+  const control = await emptyThread(hertz)
+  const cpu = (id) => Number(readFileSync(`/proc/self/task/${id}/schedstat`, 'utf8').split(' ')[0]) / 1e9
   // Real counters move between two reads.
   let joules = 123
   const moving = setInterval(() => {
     for (const path of paths) writeFileSync(path, `${++joules}456789\n`)
   }, 500 / hertz)
-  const [before, begin] = [cpu(), performance.now()]
+  const threads = [thread, control.thread]
+  const [before, begin] = [threads.map(cpu), performance.now()]
   await wait(seconds)
-  const share = (100 * (cpu() - before)) / ((performance.now() - begin) / 1000)
+  const percent = 100 / ((performance.now() - begin) / 1000)
+  const [share, emptyShare] = threads.map((id, index) => (cpu(id) - before[index]) * percent)
   clearInterval(moving)
   sampler.close()
+  await control.stop()
   await wait(0.3)
   return row({
     subject: { part: 'sampler', what: 'CPU', hertz },
@@ -77,7 +82,28 @@ async function cpuShare(paths, { hertz, target, seconds }) {
     unit: '% of a core',
     better: 'lower',
     ...(target === undefined ? {} : { target }),
+    threadThatOnlyWakes: emptyShare,
   })
+}
+
+/** A thread that wakes as often and does nothing: what the system takes for a wake, before any sampler has done its work. */
+async function emptyThread(hertz) {
+  const threads = () => readdirSync('/proc/self/task')
+  const before = new Set(threads())
+  const worker = new Worker(
+    `const { parentPort, workerData } = require('node:worker_threads')
+    const flag = new Int32Array(workerData.flag)
+    parentPort.postMessage('ready')
+    let next = performance.now()
+    while (Atomics.load(flag, 0) === 0) {
+      next = Math.max(next + 1000 / workerData.hertz, performance.now())
+      Atomics.wait(flag, 0, 0, next - performance.now())
+    }`,
+    { eval: true, workerData: { hertz, flag: new SharedArrayBuffer(4) } },
+  )
+  await new Promise((ready) => worker.once('message', ready))
+  const [thread] = threads().filter((id) => !before.has(id))
+  return { thread, stop: () => worker.terminate() }
 }
 
 function samplingThreads() {
