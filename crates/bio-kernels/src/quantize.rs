@@ -25,24 +25,27 @@ pub(crate) fn largest(x: impl Iterator<Item = f32>) -> f32 {
     f32::from_bits(x.fold(0, |found, value| found.max(value.to_bits() & 0x7fff_ffff)))
 }
 
-/// values = round(x·(127 / max)), scale = max / 127. All zero gives scale 0; a NaN or an infinity gives scale NaN, so that the loss shows.
+/// values = round(x·(127 / max)); gives the scale, max / 127, and the values' sum. All zero gives scale 0; a NaN or an infinity gives scale NaN,
+/// so that the loss shows.
 #[inline(always)]
-pub(crate) fn quantize_row_body(values: &mut [i8], x: &[f32]) -> f32 {
+pub(crate) fn quantize_row_body(values: &mut [i8], x: &[f32]) -> (f32, i32) {
     let size = largest(x.iter().copied());
     if !(size > 0.0 && size < f32::INFINITY) {
         values.fill(0);
-        return if size == 0.0 { 0.0 } else { f32::NAN };
+        return (if size == 0.0 { 0.0 } else { f32::NAN }, 0);
     }
-    let inverse = 127.0 / size;
+    let (inverse, mut sum) = (127.0 / size, 0);
     for (value, x) in values.iter_mut().zip(x) {
-        *value = integer((x * inverse).clamp(-127.0, 127.0)) as i8;
+        let integer = integer((x * inverse).clamp(-127.0, 127.0));
+        *value = integer as i8;
+        sum += integer;
     }
-    size / 127.0
+    (size / 127.0, sum)
 }
 
 per_isa! {
     pub(crate) fn quantize_row(values: &mut [i8], x: &[f32]) -> f32 {
-        quantize_row_body(values, x)
+        quantize_row_body(values, x).0
     }
 }
 

@@ -104,11 +104,30 @@ impl<'a> Quantized<'a> {
 
 per_isa! {
     fn quantize_groups(values: &mut [i8], scales: &mut [f32], corrections: &mut [i32], x: &[f32], group: usize, zero: u8) {
-        let groups = x.chunks_exact(group).zip(values.chunks_exact_mut(group));
-        for ((x, values), (scale, correction)) in groups.zip(scales.iter_mut().zip(corrections)) {
-            *scale = quantize_row_body(values, x);
-            *correction = -i32::from(zero) * values.iter().map(|value| i32::from(*value)).sum::<i32>();
+        // Loops of a known length leave the compiler no remainder: half of the time in groups of 32.
+        match group {
+            32 => each_group(values, scales, corrections, x, 32, zero),
+            64 => each_group(values, scales, corrections, x, 64, zero),
+            128 => each_group(values, scales, corrections, x, 128, zero),
+            _ => each_group(values, scales, corrections, x, group, zero),
         }
+    }
+}
+
+#[inline(always)]
+fn each_group(
+    values: &mut [i8],
+    scales: &mut [f32],
+    corrections: &mut [i32],
+    x: &[f32],
+    group: usize,
+    zero: u8,
+) {
+    let groups = x.chunks_exact(group).zip(values.chunks_exact_mut(group));
+    for ((x, values), (scale, correction)) in groups.zip(scales.iter_mut().zip(corrections)) {
+        let sum;
+        (*scale, sum) = quantize_row_body(values, x);
+        *correction = -i32::from(zero) * sum;
     }
 }
 
