@@ -1,5 +1,5 @@
 // What the way from JavaScript costs: a call with its checks over an empty function of the addon with as many arguments, as time and as
-// garbage, beside one int4 layer.
+// garbage, beside one int4 layer. `readingArguments` is the part of it that the addon takes to read them by Node-API, and nothing else.
 import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { setFlagsFromString } from 'node:v8'
@@ -15,14 +15,15 @@ export async function javascriptPart({ kernels, noise, repetitions }) {
   // No row of x: all checks and conversions, and a kernel that returns at once.
   const least = packed({ kernels, noise }, { size: 32, m: 0 })
   const binding = addon()
-  const arrays = [new Float32Array(32), new Float32Array(32), {}]
+  const given = [new Float32Array(32), new Float32Array(32), binding.packZeros('int4', 1, 32, 32, 32)]
   const many = (count, call) => () => {
     const start = process.hrtime.bigint()
     for (let index = 0; index < count; index++) call()
     return Number(process.hrtime.bigint() - start) / count
   }
   const contenders = {
-    bare: many(calls, () => binding.bareCallForTest(arrays[0], arrays[1], arrays[2], 0, undefined)),
+    bare: many(calls, () => binding.bareCallForTest(given[0], given[1], given[2], 0, undefined)),
+    reading: many(calls, () => binding.readArgumentsForTest(given[0], given[1], given[2], 0, undefined)),
     least: many(calls, least.call),
     layer: many(10, layer.call),
   }
@@ -39,6 +40,7 @@ export async function javascriptPart({ kernels, noise, repetitions }) {
       better: 'lower',
       target: 60,
       bareCall: best.bare,
+      readingArguments: best.reading - best.bare,
     }),
     row({
       subject: subject('that, of an int4 layer from Node', 'int4 1×4096×4096'),

@@ -1,14 +1,12 @@
 use bio_kernels::attention::{self, AttentionShape, PageShape, PagedQueries};
+use bio_kernels::error::Result;
 use bio_kernels::rotary::{self, Rotary};
-use napi::bindgen_prelude::Either3;
-use napi_derive::napi;
 
-use crate::guard::{Out, Result, guard, unknown};
+use crate::call::{OrOut, Out, Pages, PagesOut, unknown};
 
-#[napi]
 pub fn rotary(
     out: Out<'_>,
-    x: Option<&[f32]>,
+    x: OrOut<'_>,
     positions: &[i32],
     heads: u32,
     head_dim: u32,
@@ -16,10 +14,10 @@ pub fn rotary(
     inverse: bool,
 ) -> Result<()> {
     let options = Rotary { heads: heads as usize, head_dim: head_dim as usize, theta, inverse };
-    guard(|| match x {
+    match x.0 {
         Some(x) => rotary::rotary(out, x, positions, options),
         None => rotary::rotary_in_place(out, positions, options),
-    })
+    }
 }
 
 fn shape(
@@ -42,7 +40,6 @@ fn shape(
     }
 }
 
-#[napi]
 pub fn attention(
     out: Out<'_>,
     log_sum_exp: Out<'_>,
@@ -58,10 +55,9 @@ pub fn attention(
     scale: f64,
 ) -> Result<()> {
     let shape = shape(batch, length, heads, kv_heads, head_dim, causal, scale);
-    guard(|| attention::attention(out, log_sum_exp, q, k, v, shape))
+    attention::attention(out, log_sum_exp, q, k, v, shape)
 }
 
-#[napi]
 pub fn attention_backward(
     dq: Out<'_>,
     dk: Out<'_>,
@@ -81,7 +77,7 @@ pub fn attention_backward(
     scale: f64,
 ) -> Result<()> {
     let shape = shape(batch, length, heads, kv_heads, head_dim, causal, scale);
-    guard(|| attention::attention_backward(dq, dk, dv, d_out, q, k, v, out, log_sum_exp, shape))
+    attention::attention_backward(dq, dk, dv, d_out, q, k, v, out, log_sum_exp, shape)
 }
 
 fn pages(kv_heads: u32, head_dim: u32, block_tokens: u32) -> PageShape {
@@ -92,11 +88,6 @@ fn pages(kv_heads: u32, head_dim: u32, block_tokens: u32) -> PageShape {
     }
 }
 
-/// Pages of f32, bf16 or int8: the array's type is the number format.
-type Pages<'a> = Either3<&'a [f32], &'a [u16], &'a [i8]>;
-type PagesOut<'a> = Either3<Out<'a, f32>, Out<'a, u16>, Out<'a, i8>>;
-
-#[napi]
 pub fn paged_write(
     pages_out: PagesOut<'_>,
     rows: &[f32],
@@ -106,14 +97,13 @@ pub fn paged_write(
     block_tokens: u32,
 ) -> Result<()> {
     let shape = pages(kv_heads, head_dim, block_tokens);
-    guard(|| match pages_out {
-        Either3::A(out) => attention::paged_write(out, rows, slots, shape),
-        Either3::B(out) => attention::paged_write(out, rows, slots, shape),
-        Either3::C(out) => attention::paged_write(out, rows, slots, shape),
-    })
+    match pages_out {
+        PagesOut::F32(out) => attention::paged_write(out, rows, slots, shape),
+        PagesOut::Bf16(out) => attention::paged_write(out, rows, slots, shape),
+        PagesOut::Int8(out) => attention::paged_write(out, rows, slots, shape),
+    }
 }
 
-#[napi]
 pub fn paged_attention(
     out: Out<'_>,
     q: &[f32],
@@ -138,16 +128,16 @@ pub fn paged_attention(
         scale: scale as f32,
     };
     let shape = pages(kv_heads, head_dim, block_tokens);
-    guard(|| match (key_pages, value_pages) {
-        (Either3::A(keys), Either3::A(values)) => {
+    match (key_pages, value_pages) {
+        (Pages::F32(keys), Pages::F32(values)) => {
             attention::paged_attention(out, q, keys, values, queries, shape)
         }
-        (Either3::B(keys), Either3::B(values)) => {
+        (Pages::Bf16(keys), Pages::Bf16(values)) => {
             attention::paged_attention(out, q, keys, values, queries, shape)
         }
-        (Either3::C(keys), Either3::C(values)) => {
+        (Pages::Int8(keys), Pages::Int8(values)) => {
             attention::paged_attention(out, q, keys, values, queries, shape)
         }
         _ => Err(unknown("pagedAttention", "keys and values of one number format", "two")),
-    })
+    }
 }

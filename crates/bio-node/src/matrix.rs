@@ -1,11 +1,10 @@
+use bio_kernels::error::Result;
 use bio_kernels::{fisher, matmul};
-use napi_derive::napi;
 
-use crate::guard::{Out, Result, guard};
+use crate::call::Out;
 
 // Node-API hands options over by position.
 #[allow(clippy::fn_params_excessive_bools)]
-#[napi]
 pub fn matmul(
     out: Out<'_>,
     a: &[f32],
@@ -26,16 +25,13 @@ pub fn matmul(
         transpose_b,
         accumulate,
     };
-    guard(|| {
-        if skip_zeros {
-            matmul::matmul_skipping_zeros(out, a, b, shape)
-        } else {
-            matmul::matmul(out, a, b, shape)
-        }
-    })
+    if skip_zeros {
+        matmul::matmul_skipping_zeros(out, a, b, shape)
+    } else {
+        matmul::matmul(out, a, b, shape)
+    }
 }
 
-#[napi]
 pub fn grouped_matmul(
     out: Out<'_>,
     x: &[f32],
@@ -45,10 +41,9 @@ pub fn grouped_matmul(
     k: u32,
     transpose_weights: bool,
 ) -> Result<()> {
-    guard(|| matmul::grouped_matmul(out, x, weights, offsets, n as usize, k as usize, transpose_weights))
+    matmul::grouped_matmul(out, x, weights, offsets, n as usize, k as usize, transpose_weights)
 }
 
-#[napi]
 pub fn grouped_weight_gradient(
     out: Out<'_>,
     dy: &[f32],
@@ -57,10 +52,9 @@ pub fn grouped_weight_gradient(
     n: u32,
     k: u32,
 ) -> Result<()> {
-    guard(|| matmul::grouped_weight_gradient(out, dy, x, offsets, n as usize, k as usize))
+    matmul::grouped_weight_gradient(out, dy, x, offsets, n as usize, k as usize)
 }
 
-#[napi]
 pub fn square_accumulate(out: Out<'_>, dy: &[f32], x: &[f32], rows: u32, n: u32, k: u32) -> Result<()> {
-    guard(|| fisher::square_accumulate(out, dy, x, rows as usize, n as usize, k as usize))
+    fisher::square_accumulate(out, dy, x, rows as usize, n as usize, k as usize)
 }

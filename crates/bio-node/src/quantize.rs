@@ -1,19 +1,16 @@
+use bio_kernels::error::Result;
 use bio_kernels::quantize;
-use napi_derive::napi;
 
-use crate::guard::{Out, Result, guard};
+use crate::call::Out;
 
-#[napi]
 pub fn quantize_int8(values: Out<'_, i8>, scales: Out<'_>, x: &[f32], rows: u32, columns: u32) -> Result<()> {
-    guard(|| quantize::quantize_int8(values, scales, x, rows as usize, columns as usize))
+    quantize::quantize_int8(values, scales, x, rows as usize, columns as usize)
 }
 
-#[napi]
 pub fn dequantize_int8(out: Out<'_>, values: &[i8], scales: &[f32], rows: u32, columns: u32) -> Result<()> {
-    guard(|| quantize::dequantize_int8(out, values, scales, rows as usize, columns as usize))
+    quantize::dequantize_int8(out, values, scales, rows as usize, columns as usize)
 }
 
-#[napi]
 pub fn quantize_int4(
     nibbles: Out<'_, u8>,
     scales: Out<'_>,
@@ -22,12 +19,9 @@ pub fn quantize_int4(
     columns: u32,
     group_size: u32,
 ) -> Result<()> {
-    guard(|| {
-        quantize::quantize_int4(nibbles, scales, x, rows as usize, columns as usize, group_size as usize)
-    })
+    quantize::quantize_int4(nibbles, scales, x, rows as usize, columns as usize, group_size as usize)
 }
 
-#[napi]
 pub fn dequantize_int4(
     out: Out<'_>,
     nibbles: &[u8],
@@ -36,7 +30,5 @@ pub fn dequantize_int4(
     columns: u32,
     group_size: u32,
 ) -> Result<()> {
-    guard(|| {
-        quantize::dequantize_int4(out, nibbles, scales, rows as usize, columns as usize, group_size as usize)
-    })
+    quantize::dequantize_int4(out, nibbles, scales, rows as usize, columns as usize, group_size as usize)
 }

@@ -1,53 +1,19 @@
+use bio_kernels::error::Result;
 use bio_kernels::sparse::{self, SparseFormat};
-use napi::Env;
-use napi_derive::napi;
 
-use crate::guard::{Out, Result, guard, unknown};
+use crate::call::{Out, Word, unknown};
 use crate::held::Held;
 
-#[napi(custom_finalize)]
-pub struct SparseMatrix {
-    held: Held<sparse::SparseMatrix>,
+pub type SparseMatrix = Held<sparse::SparseMatrix>;
+
+pub fn pack_sparse(weights: &[f32], format: Word, rows: u32, columns: u32) -> Result<SparseMatrix> {
+    let format = SparseFormat::from_name(format.as_str())
+        .ok_or_else(|| unknown("packSparse", "dense, csr, 4x1 or 16x1", format.as_str()))?;
+    let matrix = sparse::SparseMatrix::pack(weights, format, rows as usize, columns as usize)?;
+    let bytes = matrix.bytes();
+    Ok(Held::new(matrix, bytes))
 }
 
-#[napi]
-impl SparseMatrix {
-    #[napi(getter)]
-    pub fn bytes(&self) -> f64 {
-        self.held.bytes()
-    }
-
-    #[napi]
-    pub fn dispose(&mut self, env: Env) {
-        self.held.dispose(env);
-    }
-}
-
-impl napi::bindgen_prelude::ObjectFinalize for SparseMatrix {
-    fn finalize(mut self, env: Env) -> napi::Result<()> {
-        self.held.dispose(env);
-        Ok(())
-    }
-}
-
-#[napi]
-pub fn pack_sparse(
-    env: Env,
-    weights: &[f32],
-    format: String,
-    rows: u32,
-    columns: u32,
-) -> Result<SparseMatrix> {
-    let inner = guard(|| {
-        let format = SparseFormat::from_name(&format)
-            .ok_or_else(|| unknown("packSparse", "dense, csr, 4x1 or 16x1", &format))?;
-        sparse::SparseMatrix::pack(weights, format, rows as usize, columns as usize)
-    })?;
-    let bytes = inner.bytes();
-    Ok(SparseMatrix { held: Held::new(env, inner, bytes) })
-}
-
-#[napi]
 pub fn sparse_matmul(
     out: Out<'_>,
     x: &[f32],
@@ -55,5 +21,5 @@ pub fn sparse_matmul(
     m: u32,
     bias: Option<&[f32]>,
 ) -> Result<()> {
-    guard(|| sparse::sparse_matmul(out, x, sparse.held.get("sparseMatmul")?, m as usize, bias))
+    sparse::sparse_matmul(out, x, sparse.get("sparseMatmul")?, m as usize, bias)
 }

@@ -1,9 +1,15 @@
 import { BioError } from '@bio/errors'
 
 /** Any array that a kernel takes. */
-type KernelArray = Float32Array | Int32Array | Uint16Array | Int8Array | Uint8Array
+export type KernelArray = Float32Array | Int32Array | Uint16Array | Int8Array | Uint8Array
 
-function refuse(code: string, operation: string, expected: string, received: string, hint?: string): never {
+export function refuse(
+  code: string,
+  operation: string,
+  expected: string,
+  received: string,
+  hint?: string,
+): never {
   throw new BioError(code, { operation, expected, received, ...(hint === undefined ? {} : { hint }) })
 }
 
@@ -13,13 +19,25 @@ export function checkSize(operation: string, name: string, value: number, low = 
   refuse('ERR_BIO_SHAPE', operation, `${name}, a whole number of at least ${low}`, String(value))
 }
 
-/** An array of a type, of an exact length where one is asked for, whose memory is there and this thread's own. */
+/** An array of a type, with its memory, and of an exact length where one is asked for. Whose memory it is, the backends check. */
 export function checkArray(
   operation: string,
   name: string,
   array: KernelArray,
   length?: number,
   type: { new (length: number): KernelArray; readonly name: string } = Float32Array,
+): void {
+  if (array instanceof type && array.length === length) return
+  refuseArray(operation, name, array, length, type)
+}
+
+/** Apart from `checkArray`, which is small enough to be compiled into each kernel. */
+function refuseArray(
+  operation: string,
+  name: string,
+  array: KernelArray,
+  length: number | undefined,
+  type: { new (length: number): KernelArray; readonly name: string },
 ): void {
   if (!(array instanceof type)) {
     refuse(
@@ -30,7 +48,7 @@ export function checkArray(
     )
   }
   // A detached array reports a length of 0.
-  if (array.length === 0 && array.buffer.byteLength === 0 && isDetached(array.buffer)) {
+  if (array.length === 0 && isDetached(array.buffer)) {
     refuse(
       'ERR_BIO_BUFFER',
       operation,
@@ -41,61 +59,16 @@ export function checkArray(
   }
   if (length !== undefined && array.length !== length)
     refuse('ERR_BIO_SHAPE', operation, `${name} of ${length} values`, `${array.length} values`)
-  if (array.buffer instanceof ArrayBuffer) return
-  refuse(
-    'ERR_BIO_BUFFER',
-    operation,
-    `${name} over an ArrayBuffer`,
-    'a SharedArrayBuffer',
-    'Copy it first: another thread may write to it.',
-  )
 }
 
 function isDetached(buffer: ArrayBufferLike): boolean {
+  if (buffer.byteLength > 0) return false
   try {
     // Viewing a detached buffer throws; `detached` itself is not in Node 20.
     return new Uint8Array(buffer).length !== 0
   } catch {
     return true
   }
-}
-
-/** No byte of `out` belongs to one of the inputs. */
-export function checkApart(
-  operation: string,
-  out: KernelArray,
-  inputs: readonly (KernelArray | undefined)[],
-): void {
-  for (const input of inputs) {
-    if (input !== undefined && overlaps(out, input)) {
-      refuse(
-        'ERR_BIO_OVERLAP',
-        operation,
-        'an output with memory of its own',
-        'one that overlaps another argument',
-      )
-    }
-  }
-}
-
-/** `out` is the very input, or apart from it: what "in place allowed" means. */
-export function checkInPlace(operation: string, out: KernelArray, input: KernelArray): void {
-  if (
-    out.byteOffset === input.byteOffset &&
-    out.buffer === input.buffer &&
-    out.byteLength === input.byteLength
-  )
-    return
-  checkApart(operation, out, [input])
-}
-
-function overlaps(a: KernelArray, b: KernelArray): boolean {
-  return (
-    a.buffer === b.buffer &&
-    a.byteOffset < b.byteOffset + b.byteLength &&
-    b.byteOffset < a.byteOffset + a.byteLength &&
-    a.length > 0
-  )
 }
 
 /** Every index is from 0 to limit − 1, or the one that is ignored. */

@@ -1,3 +1,4 @@
+import type { Backend } from './backend.js'
 import { checked } from './checked/index.js'
 import type { Kernels, PackedMatrix, SparseMatrix } from './interface.js'
 import { madeHere } from './made-here.js'
@@ -6,6 +7,7 @@ import { attention, attentionBackward } from './reference/attention.js'
 import { dequantizeBlocks, setBlocks } from './reference/blocks.js'
 import { fromBf16, toBf16 } from './reference/convert.js'
 import { add, addScaled, multiply, scale, sum, sumOfSquares } from './reference/elementwise.js'
+import { withMemoryChecks } from './reference/memory.js'
 import { groupedMatmul, groupedWeightGradient, matmul, squareAccumulate } from './reference/matmul.js'
 import { layerNorm, layerNormBackward, rmsNorm, rmsNormBackward } from './reference/norm.js'
 import { adamW, sgd } from './reference/optimizer.js'
@@ -23,62 +25,64 @@ import { ReferenceSparseMatrix } from './reference/sparse.js'
  * Sums are taken in f64 and rounded once, so it is at least as exact as the native backend, and much slower.
  */
 export function createTypeScriptKernels(): Kernels {
-  return checked({
-    backend: 'typescript',
-    isa: 'scalar',
-    threads: 1,
-    setThreads() {},
-    matmul,
-    groupedMatmul,
-    groupedWeightGradient,
-    squareAccumulate,
-    pack: (weights, options) => new ReferencePackedMatrix(weights, options),
-    packZeros: (options) => new ReferencePackedMatrix(undefined, options),
-    setBlocks: (packed, rows, blocks, type) => setBlocks(own('setBlocks', packed), rows, blocks, type),
-    dequantizeBlocks,
-    unpack: (out, packed) => own('unpack', packed).unpack(out),
-    matmulPacked: (out, x, packed, options) => matmulPacked(out, x, own('matmulPacked', packed), options),
-    groupedMatmulPacked: (out, x, packed, options) =>
-      groupedMatmulPacked(out, x, own('groupedMatmulPacked', packed), options),
-    packSparse: (weights, options) => new ReferenceSparseMatrix(weights, options),
-    sparseMatmul: (out, x, sparse, options) => ownSparse('sparseMatmul', sparse).multiply(out, x, options),
-    gatherRows,
-    scatterAddRows,
-    sumRows,
-    rmsNorm,
-    rmsNormBackward,
-    layerNorm,
-    layerNormBackward,
-    softmax,
-    softmaxBackward,
-    crossEntropy,
-    crossEntropyBackward,
-    activate,
-    activateBackward,
-    swiglu,
-    swigluBackward,
-    add,
-    multiply,
-    scale,
-    addScaled,
-    sum,
-    sumOfSquares,
-    toBf16,
-    fromBf16,
-    rotary,
-    attention,
-    attentionBackward,
-    pagedWrite,
-    pagedAttention,
-    adamW,
-    sgd,
-    quantizeInt8,
-    dequantizeInt8,
-    quantizeInt4,
-    dequantizeInt4,
-    probeReadBandwidth,
-    probePeak,
-  })
+  return checked(withMemoryChecks(backend))
+}
+
+const backend: Backend = {
+  backend: 'typescript',
+  isa: 'scalar',
+  threads: 1,
+  setThreads() {},
+  matmul,
+  groupedMatmul,
+  groupedWeightGradient,
+  squareAccumulate,
+  pack: (weights, options) => new ReferencePackedMatrix(weights, options),
+  packZeros: (options) => new ReferencePackedMatrix(undefined, options),
+  setBlocks: (packed, rows, blocks, type) => setBlocks(own('setBlocks', packed), rows, blocks, type),
+  dequantizeBlocks,
+  unpack: (out, packed) => own('unpack', packed).unpack(out),
+  matmulPacked: (out, x, packed, options) => matmulPacked(out, x, own('matmulPacked', packed), options),
+  groupedMatmulPacked: (out, x, packed, options) =>
+    groupedMatmulPacked(out, x, own('groupedMatmulPacked', packed), options),
+  packSparse: (weights, options) => new ReferenceSparseMatrix(weights, options),
+  sparseMatmul: (out, x, sparse, options) => ownSparse('sparseMatmul', sparse).multiply(out, x, options),
+  gatherRows,
+  scatterAddRows,
+  sumRows,
+  rmsNorm,
+  rmsNormBackward,
+  layerNorm,
+  layerNormBackward,
+  softmax,
+  softmaxBackward,
+  crossEntropy,
+  crossEntropyBackward,
+  activate,
+  activateBackward,
+  swiglu,
+  swigluBackward,
+  add,
+  multiply,
+  scale,
+  addScaled,
+  sum,
+  sumOfSquares,
+  toBf16,
+  fromBf16,
+  rotary,
+  attention,
+  attentionBackward,
+  pagedWrite,
+  pagedAttention,
+  adamW,
+  sgd,
+  quantizeInt8,
+  dequantizeInt8,
+  quantizeInt4,
+  dequantizeInt4,
+  probeReadBandwidth,
+  probePeak,
 }
 
 const own = (operation: string, packed: PackedMatrix): ReferencePackedMatrix =>

@@ -7,7 +7,7 @@ use super::{
     counter_file::CounterFile,
     sampler::{Counter, Failure, Sampler},
 };
-use crate::guard::Out;
+use crate::call::Out;
 
 /// A running sampler; it ends with `close`, or when JavaScript forgets it.
 #[napi]

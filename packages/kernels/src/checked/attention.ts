@@ -1,13 +1,5 @@
 import type { Backend } from '../backend.js'
-import {
-  checkApart,
-  checkArray,
-  checkIndices,
-  checkInPlace,
-  checkNumber,
-  checkOneOf,
-  checkSize,
-} from '../checks.js'
+import { checkArray, checkIndices, checkNumber, checkOneOf, checkSize } from '../checks.js'
 import { headValues } from '../reference/paged-attention.js'
 import type { AttentionOptions, Kernels, KvPages, PageShape } from '../interface.js'
 
@@ -15,6 +7,9 @@ type AttentionKernels = Pick<
   Kernels,
   'rotary' | 'attention' | 'attentionBackward' | 'pagedWrite' | 'pagedAttention'
 >
+
+/** Made once: a model calls these checks for every layer. */
+const [above0, zero] = [{ above: 0 }, [0]]
 
 /** Checks the shape of training attention and returns the sizes of queries, keys and statistics. */
 function sizes(operation: string, options: AttentionOptions): { query: number; key: number; rows: number } {
@@ -34,7 +29,7 @@ function sizes(operation: string, options: AttentionOptions): { query: number; k
 function checkHeads(operation: string, heads: number, kvHeads: number): void {
   checkSize(operation, 'heads', heads, 1)
   checkSize(operation, 'kvHeads', kvHeads, 1)
-  checkOneOf(operation, 'heads % kvHeads', heads % kvHeads, [0])
+  checkOneOf(operation, 'heads % kvHeads', heads % kvHeads, zero)
 }
 
 const pageTypes = [Float32Array, Uint16Array, Int8Array] as const
@@ -42,8 +37,9 @@ const pageTypes = [Float32Array, Uint16Array, Int8Array] as const
 /** Checks pages and returns how many slots they have. */
 function checkPages(operation: string, name: string, pages: KvPages, shape: PageShape): number {
   const { kvHeads, headDim, blockTokens } = shape
-  for (const [key, size] of Object.entries({ kvHeads, headDim, blockTokens }))
-    checkSize(operation, key, size, 1)
+  checkSize(operation, 'kvHeads', kvHeads, 1)
+  checkSize(operation, 'headDim', headDim, 1)
+  checkSize(operation, 'blockTokens', blockTokens, 1)
   const type = pageTypes.find((candidate) => pages instanceof candidate) ?? Float32Array
   const blockValues = kvHeads * headValues(pages, shape)
   const blocks = Math.floor(pages.length / blockValues)
@@ -58,42 +54,41 @@ export function checkedAttention(backend: Backend): AttentionKernels {
       const { heads, headDim, theta } = options
       checkSize('rotary', 'heads', heads, 1)
       checkSize('rotary', 'headDim', headDim, 2)
-      checkOneOf('rotary', 'headDim % 2', headDim % 2, [0])
-      checkNumber('rotary', 'theta', theta, { above: 0 })
+      checkOneOf('rotary', 'headDim % 2', headDim % 2, zero)
+      checkNumber('rotary', 'theta', theta, above0)
       checkArray('rotary', 'positions', positions, undefined, Int32Array)
       checkArray('rotary', 'x', x, positions.length * heads * headDim)
       checkArray('rotary', 'out', out, x.length)
-      checkInPlace('rotary', out, x)
       checkIndices('rotary', 'positions', positions, 2 ** 31)
       backend.rotary(out, x, positions, options)
     },
     attention(out, logSumExp, q, k, v, options) {
       const { query, key, rows } = sizes('attention', options)
-      for (const [name, array] of Object.entries({ out, q })) checkArray('attention', name, array, query)
-      for (const [name, array] of Object.entries({ k, v })) checkArray('attention', name, array, key)
+      checkArray('attention', 'out', out, query)
+      checkArray('attention', 'q', q, query)
+      checkArray('attention', 'k', k, key)
+      checkArray('attention', 'v', v, key)
       checkArray('attention', 'logSumExp', logSumExp, rows)
-      checkApart('attention', out, [logSumExp, q, k, v])
-      checkApart('attention', logSumExp, [q, k, v])
       backend.attention(out, logSumExp, q, k, v, options)
     },
     attentionBackward(dq, dk, dv, dOut, q, k, v, out, logSumExp, options) {
       const operation = 'attentionBackward'
       const { query, key, rows } = sizes(operation, options)
-      for (const [name, array] of Object.entries({ dq, dOut, q, out }))
-        checkArray(operation, name, array, query)
-      for (const [name, array] of Object.entries({ dk, dv, k, v })) checkArray(operation, name, array, key)
+      checkArray(operation, 'dq', dq, query)
+      checkArray(operation, 'dOut', dOut, query)
+      checkArray(operation, 'q', q, query)
+      checkArray(operation, 'out', out, query)
+      checkArray(operation, 'dk', dk, key)
+      checkArray(operation, 'dv', dv, key)
+      checkArray(operation, 'k', k, key)
+      checkArray(operation, 'v', v, key)
       checkArray(operation, 'logSumExp', logSumExp, rows)
-      const inputs = [dOut, q, k, v, out, logSumExp]
-      checkApart(operation, dq, [dk, dv, ...inputs])
-      checkApart(operation, dk, [dv, ...inputs])
-      checkApart(operation, dv, inputs)
       backend.attentionBackward(dq, dk, dv, dOut, q, k, v, out, logSumExp, options)
     },
     pagedWrite(pages, rows, slots, options) {
       const slotCount = checkPages('pagedWrite', 'pages', pages, options)
       checkArray('pagedWrite', 'slots', slots, undefined, Int32Array)
       checkArray('pagedWrite', 'rows', rows, slots.length * options.kvHeads * options.headDim)
-      checkApart('pagedWrite', pages, [rows])
       checkIndices('pagedWrite', 'slots', slots, slotCount)
       backend.pagedWrite(pages, rows, slots, options)
     },
@@ -119,7 +114,6 @@ export function checkedAttention(backend: Backend): AttentionKernels {
       checkArray(operation, 'blockTables', blockTables, tables * maxBlocks, Int32Array)
       checkArray(operation, 'q', q, tokens * heads * headDim)
       checkArray(operation, 'out', out, tokens * heads * headDim)
-      checkApart(operation, out, [q, keyPages, valuePages])
       checkIndices(operation, 'sequences', sequences, tables)
       checkIndices(operation, 'positions', positions, maxBlocks * blockTokens)
       for (let t = 0; t < tokens; t++) {

@@ -1,5 +1,5 @@
 import type { Backend } from '../backend.js'
-import { checkApart, checkArray, checkIndices, checkOneOf, checkSize } from '../checks.js'
+import { checkArray, checkIndices, checkOneOf, checkSize } from '../checks.js'
 import type { BlockType, Kernels } from '../interface.js'
 import { blockShapes } from '../reference/blocks.js'
 
@@ -30,7 +30,6 @@ export function checkedBlocks(backend: Backend): Pick<Kernels, 'setBlocks' | 'de
         bytesOf('dequantizeBlocks', type, 'values', out.length),
         Uint8Array,
       )
-      checkApart('dequantizeBlocks', out, [blocks])
       backend.dequantizeBlocks(out, blocks, type)
     },
   }

@@ -1,5 +1,5 @@
 import type { Backend } from '../backend.js'
-import { checkApart, checkArray, checkInPlace, checkNumber, checkOneOf, checkSize } from '../checks.js'
+import { checkArray, checkNumber, checkOneOf, checkSize } from '../checks.js'
 import type { Activation, Kernels } from '../interface.js'
 
 type ElementwiseKernels = Pick<
@@ -31,7 +31,6 @@ export function checkedElementwise(backend: Backend): ElementwiseKernels {
       checkOneOf('activate', 'kind', kind, kinds)
       checkArray('activate', 'x', x)
       checkArray('activate', 'out', out, x.length)
-      checkInPlace('activate', out, x)
       backend.activate(out, x, kind)
     },
     activateBackward(dx, dy, x, kind) {
@@ -39,8 +38,6 @@ export function checkedElementwise(backend: Backend): ElementwiseKernels {
       checkArray('activateBackward', 'x', x)
       checkArray('activateBackward', 'dx', dx, x.length)
       checkArray('activateBackward', 'dy', dy, x.length)
-      checkInPlace('activateBackward', dx, dy)
-      checkApart('activateBackward', dx, [x])
       backend.activateBackward(dx, dy, x, kind)
     },
     swiglu(out, gateUp, options) {
@@ -49,7 +46,6 @@ export function checkedElementwise(backend: Backend): ElementwiseKernels {
       checkSize('swiglu', 'hidden', hidden, 1)
       checkArray('swiglu', 'out', out, rows * hidden)
       checkArray('swiglu', 'gateUp', gateUp, 2 * rows * hidden)
-      checkApart('swiglu', out, [gateUp])
       backend.swiglu(out, gateUp, options)
     },
     swigluBackward(dGateUp, dy, gateUp, options) {
@@ -59,7 +55,6 @@ export function checkedElementwise(backend: Backend): ElementwiseKernels {
       checkArray('swigluBackward', 'dGateUp', dGateUp, 2 * rows * hidden)
       checkArray('swigluBackward', 'dy', dy, rows * hidden)
       checkArray('swigluBackward', 'gateUp', gateUp, 2 * rows * hidden)
-      checkApart('swigluBackward', dGateUp, [dy, gateUp])
       backend.swigluBackward(dGateUp, dy, gateUp, options)
     },
     add(out, a, b) {
@@ -73,13 +68,11 @@ export function checkedElementwise(backend: Backend): ElementwiseKernels {
     scale(out, a, factor) {
       checkArray('scale', 'a', a)
       checkArray('scale', 'out', out, a.length)
-      checkInPlace('scale', out, a)
       backend.scale(out, a, factor)
     },
     addScaled(out, a, factor) {
       checkArray('addScaled', 'a', a)
       checkArray('addScaled', 'out', out, a.length)
-      checkInPlace('addScaled', out, a)
       backend.addScaled(out, a, factor)
     },
     sum(x) {
@@ -93,13 +86,11 @@ export function checkedElementwise(backend: Backend): ElementwiseKernels {
     toBf16(out, x) {
       checkArray('toBf16', 'x', x)
       checkArray('toBf16', 'out', out, x.length, Uint16Array)
-      checkApart('toBf16', out, [x])
       backend.toBf16(out, x)
     },
     fromBf16(out, x) {
       checkArray('fromBf16', 'x', x, undefined, Uint16Array)
       checkArray('fromBf16', 'out', out, x.length)
-      checkApart('fromBf16', out, [x])
       backend.fromBf16(out, x)
     },
     adamW(parameter, gradient, firstMoment, secondMoment, options) {
@@ -117,9 +108,6 @@ export function checkedElementwise(backend: Backend): ElementwiseKernels {
       checkArray('adamW', 'gradient', gradient, size)
       checkArray('adamW', 'firstMoment', firstMoment, size)
       checkArray('adamW', 'secondMoment', secondMoment, size)
-      checkApart('adamW', parameter, [gradient, firstMoment, secondMoment])
-      checkApart('adamW', firstMoment, [gradient, secondMoment])
-      checkApart('adamW', secondMoment, [gradient])
       backend.adamW(parameter, gradient, firstMoment, secondMoment, options)
     },
     sgd(parameter, gradient, velocity, options) {
@@ -130,8 +118,6 @@ export function checkedElementwise(backend: Backend): ElementwiseKernels {
       checkArray('sgd', 'parameter', parameter)
       checkArray('sgd', 'gradient', gradient, parameter.length)
       if (velocity !== undefined || momentum > 0) checkArray('sgd', 'velocity', velocity!, parameter.length)
-      checkApart('sgd', parameter, [gradient, velocity])
-      if (velocity !== undefined) checkApart('sgd', velocity, [gradient])
       backend.sgd(parameter, gradient, velocity, options)
     },
   }
@@ -141,6 +127,4 @@ function checkTwo(operation: string, out: Float32Array, a: Float32Array, b: Floa
   checkArray(operation, 'a', a)
   checkArray(operation, 'b', b, a.length)
   checkArray(operation, 'out', out, a.length)
-  checkInPlace(operation, out, a)
-  checkInPlace(operation, out, b)
 }

@@ -13,9 +13,6 @@ export function checked(backend: Backend): Kernels {
   return {
     backend: backend.backend,
     isa: backend.isa,
-    get threads() {
-      return backend.threads
-    },
     ...checkedMatrix(backend),
     ...checkedBlocks(backend),
     ...checkedSparse(backend),
@@ -23,5 +20,9 @@ export function checked(backend: Backend): Kernels {
     ...checkedElementwise(backend),
     ...checkedAttention(backend),
     ...checkedQuantize(backend),
+    // Last: after an accessor V8 would keep what follows in a table, where each call looks its kernel up.
+    get threads() {
+      return backend.threads
+    },
   }
 }

@@ -1,5 +1,5 @@
 import type { Backend } from '../backend.js'
-import { checkApart, checkArray, checkIndices, checkInPlace, checkNumber, checkSize } from '../checks.js'
+import { checkArray, checkIndices, checkNumber, checkSize } from '../checks.js'
 import type { Kernels } from '../interface.js'
 
 type RowKernels = Pick<
@@ -17,6 +17,9 @@ type RowKernels = Pick<
   | 'crossEntropyBackward'
 >
 
+/** Made once: a step calls these checks for every layer. */
+const above0 = { above: 0 }
+
 /** Checks rows and columns and returns their product. */
 function area(operation: string, { rows, columns }: { rows: number; columns: number }): number {
   checkSize(operation, 'rows', rows)
@@ -33,7 +36,6 @@ export function checkedRows(backend: Backend): RowKernels {
       const rows = Math.floor(source.length / options.columns)
       checkArray('gatherRows', 'source', source, rows * options.columns)
       checkArray('gatherRows', 'out', out, index.length * options.columns)
-      checkApart('gatherRows', out, [source])
       checkIndices('gatherRows', 'index', index, rows)
       backend.gatherRows(out, source, index, options)
     },
@@ -45,99 +47,84 @@ export function checkedRows(backend: Backend): RowKernels {
       checkArray('scatterAddRows', 'out', out, rows * columns)
       checkArray('scatterAddRows', 'x', x, index.length * columns)
       if (scales !== undefined) checkArray('scatterAddRows', 'scales', scales, index.length)
-      checkApart('scatterAddRows', out, [x, scales])
       checkIndices('scatterAddRows', 'index', index, rows)
       backend.scatterAddRows(out, x, index, options)
     },
     sumRows(out, x, options) {
       checkArray('sumRows', 'x', x, area('sumRows', options))
       checkArray('sumRows', 'out', out, options.columns)
-      checkApart('sumRows', out, [x])
       backend.sumRows(out, x, options)
     },
     rmsNorm(out, inverse, x, weight, options) {
       const size = area('rmsNorm', options)
-      checkNumber('rmsNorm', 'epsilon', options.epsilon, { above: 0 })
+      checkNumber('rmsNorm', 'epsilon', options.epsilon, above0)
       checkArray('rmsNorm', 'out', out, size)
       checkArray('rmsNorm', 'inverse', inverse, options.rows)
       checkArray('rmsNorm', 'x', x, size)
       checkArray('rmsNorm', 'weight', weight, options.columns)
-      checkApart('rmsNorm', out, [inverse, x, weight])
-      checkApart('rmsNorm', inverse, [x, weight])
       backend.rmsNorm(out, inverse, x, weight, options)
     },
     rmsNormBackward(dx, dWeight, dy, x, weight, inverse, options) {
       const size = area('rmsNormBackward', options)
-      for (const [name, array] of Object.entries({ dx, dy, x }))
-        checkArray('rmsNormBackward', name, array, size)
-      for (const [name, array] of Object.entries({ dWeight, weight }))
-        checkArray('rmsNormBackward', name, array, options.columns)
+      checkArray('rmsNormBackward', 'dx', dx, size)
+      checkArray('rmsNormBackward', 'dy', dy, size)
+      checkArray('rmsNormBackward', 'x', x, size)
+      checkArray('rmsNormBackward', 'dWeight', dWeight, options.columns)
+      checkArray('rmsNormBackward', 'weight', weight, options.columns)
       checkArray('rmsNormBackward', 'inverse', inverse, options.rows)
-      checkApart('rmsNormBackward', dx, [dWeight, dy, x, weight, inverse])
-      checkApart('rmsNormBackward', dWeight, [dy, x, weight, inverse])
       backend.rmsNormBackward(dx, dWeight, dy, x, weight, inverse, options)
     },
     layerNorm(out, mean, inverse, x, weight, bias, options) {
       const size = area('layerNorm', options)
-      checkNumber('layerNorm', 'epsilon', options.epsilon, { above: 0 })
-      for (const [name, array] of Object.entries({ out, x })) checkArray('layerNorm', name, array, size)
-      for (const [name, array] of Object.entries({ mean, inverse }))
-        checkArray('layerNorm', name, array, options.rows)
-      for (const [name, array] of Object.entries({ weight, bias }))
-        checkArray('layerNorm', name, array, options.columns)
-      checkApart('layerNorm', out, [mean, inverse, x, weight, bias])
-      checkApart('layerNorm', mean, [inverse, x, weight, bias])
-      checkApart('layerNorm', inverse, [x, weight, bias])
+      checkNumber('layerNorm', 'epsilon', options.epsilon, above0)
+      checkArray('layerNorm', 'out', out, size)
+      checkArray('layerNorm', 'x', x, size)
+      checkArray('layerNorm', 'mean', mean, options.rows)
+      checkArray('layerNorm', 'inverse', inverse, options.rows)
+      checkArray('layerNorm', 'weight', weight, options.columns)
+      checkArray('layerNorm', 'bias', bias, options.columns)
       backend.layerNorm(out, mean, inverse, x, weight, bias, options)
     },
     layerNormBackward(dx, dWeight, dBias, dy, x, weight, mean, inverse, options) {
       const size = area('layerNormBackward', options)
-      for (const [name, array] of Object.entries({ dx, dy, x }))
-        checkArray('layerNormBackward', name, array, size)
-      for (const [name, array] of Object.entries({ dWeight, dBias, weight })) {
-        checkArray('layerNormBackward', name, array, options.columns)
-      }
-      for (const [name, array] of Object.entries({ mean, inverse }))
-        checkArray('layerNormBackward', name, array, options.rows)
-      checkApart('layerNormBackward', dx, [dWeight, dBias, dy, x, weight, mean, inverse])
-      checkApart('layerNormBackward', dWeight, [dBias, dy, x, weight, mean, inverse])
-      checkApart('layerNormBackward', dBias, [dy, x, weight, mean, inverse])
+      checkArray('layerNormBackward', 'dx', dx, size)
+      checkArray('layerNormBackward', 'dy', dy, size)
+      checkArray('layerNormBackward', 'x', x, size)
+      checkArray('layerNormBackward', 'dWeight', dWeight, options.columns)
+      checkArray('layerNormBackward', 'dBias', dBias, options.columns)
+      checkArray('layerNormBackward', 'weight', weight, options.columns)
+      checkArray('layerNormBackward', 'mean', mean, options.rows)
+      checkArray('layerNormBackward', 'inverse', inverse, options.rows)
       backend.layerNormBackward(dx, dWeight, dBias, dy, x, weight, mean, inverse, options)
     },
     softmax(out, x, options) {
       const size = area('softmax', options)
       checkArray('softmax', 'out', out, size)
       checkArray('softmax', 'x', x, size)
-      checkInPlace('softmax', out, x)
       backend.softmax(out, x, options)
     },
     softmaxBackward(dx, dy, y, options) {
       const size = area('softmaxBackward', options)
-      for (const [name, array] of Object.entries({ dx, dy, y }))
-        checkArray('softmaxBackward', name, array, size)
-      checkInPlace('softmaxBackward', dx, dy)
-      checkApart('softmaxBackward', dx, [y])
+      checkArray('softmaxBackward', 'dx', dx, size)
+      checkArray('softmaxBackward', 'dy', dy, size)
+      checkArray('softmaxBackward', 'y', y, size)
       backend.softmaxBackward(dx, dy, y, options)
     },
     crossEntropy(loss, logSumExp, logits, targets, options) {
       checkArray('crossEntropy', 'logits', logits, area('crossEntropy', options))
-      for (const [name, array] of Object.entries({ loss, logSumExp }))
-        checkArray('crossEntropy', name, array, options.rows)
+      checkArray('crossEntropy', 'loss', loss, options.rows)
+      checkArray('crossEntropy', 'logSumExp', logSumExp, options.rows)
       checkArray('crossEntropy', 'targets', targets, options.rows, Int32Array)
-      checkApart('crossEntropy', loss, [logSumExp, logits])
-      checkApart('crossEntropy', logSumExp, [logits])
       checkIndices('crossEntropy', 'targets', targets, options.columns, options.ignoreIndex ?? -100)
       backend.crossEntropy(loss, logSumExp, logits, targets, options)
     },
     crossEntropyBackward(dLogits, dLoss, logits, logSumExp, targets, options) {
       const size = area('crossEntropyBackward', options)
-      for (const [name, array] of Object.entries({ dLogits, logits }))
-        checkArray('crossEntropyBackward', name, array, size)
-      for (const [name, array] of Object.entries({ dLoss, logSumExp }))
-        checkArray('crossEntropyBackward', name, array, options.rows)
+      checkArray('crossEntropyBackward', 'dLogits', dLogits, size)
+      checkArray('crossEntropyBackward', 'logits', logits, size)
+      checkArray('crossEntropyBackward', 'dLoss', dLoss, options.rows)
+      checkArray('crossEntropyBackward', 'logSumExp', logSumExp, options.rows)
       checkArray('crossEntropyBackward', 'targets', targets, options.rows, Int32Array)
-      checkInPlace('crossEntropyBackward', dLogits, logits)
-      checkApart('crossEntropyBackward', dLogits, [dLoss, logSumExp])
       checkIndices('crossEntropyBackward', 'targets', targets, options.columns, options.ignoreIndex ?? -100)
       backend.crossEntropyBackward(dLogits, dLoss, logits, logSumExp, targets, options)
     },

@@ -1,5 +1,5 @@
 import type { Backend } from '../backend.js'
-import { checkApart, checkArray, checkOneOf, checkSize } from '../checks.js'
+import { checkArray, checkOneOf, checkSize } from '../checks.js'
 import type { Kernels } from '../interface.js'
 import { chooseSparseFormat } from '../sparse-format.js'
 
@@ -22,7 +22,6 @@ export function checkedSparse(backend: Backend): Pick<Kernels, 'packSparse' | 's
       checkArray('sparseMatmul', 'out', out, m * sparse.rows)
       checkArray('sparseMatmul', 'x', x, m * sparse.columns)
       if (bias !== undefined) checkArray('sparseMatmul', 'bias', bias, sparse.rows)
-      checkApart('sparseMatmul', out, [x, bias])
       backend.sparseMatmul(out, x, sparse, options)
     },
   }

@@ -1,10 +1,12 @@
 import type { NvmlDevice } from '../counters/open-nvml.js'
 import type { Activation, BlockType, Isa, KvPages, PackedDtype, SparseFormat } from '../interface.js'
 
-/** Weights on the Rust side. */
-export interface NativePackedMatrix {
-  readonly bytes: number
-  dispose(): void
+/** Weights on the Rust side, as an external value: opaque here, and of use to the binding alone. */
+export interface NativePacked {
+  readonly kind?: 'packed'
+}
+export interface NativeSparse {
+  readonly kind?: 'sparse'
 }
 
 /** Counters read by a thread of their own: see `crates/bio-node/src/energy/sampler.rs`. */
@@ -27,8 +29,10 @@ export interface NativeNvml {
 type F32 = Float32Array
 type I32 = Int32Array
 
-/** What `crates/bio-node` exports: positional arguments, checked before they come here. An input that is the output itself
- * (in place) is `undefined`. */
+/**
+ * What `crates/bio-node` exports: positional arguments, checked before they come here but for the memory of arrays. An input of an
+ * operation that works in place may be the output itself.
+ */
 export interface Binding {
   version(): number
   isa(): Isa
@@ -38,15 +42,20 @@ export interface Binding {
   groupedMatmul(out: F32, x: F32, weights: F32, offsets: I32, n: number, k: number, transposeWeights: boolean): void
   groupedWeightGradient(out: F32, dy: F32, x: F32, offsets: I32, n: number, k: number): void
   squareAccumulate(out: F32, dy: F32, x: F32, rows: number, n: number, k: number): void
-  pack(weights: F32, dtype: PackedDtype, experts: number, rows: number, columns: number, groupSize: number): NativePackedMatrix
-  unpack(out: F32, packed: NativePackedMatrix): void
-  matmulPacked(out: F32, x: F32, packed: NativePackedMatrix, m: number, bias: F32 | undefined): void
-  groupedMatmulPacked(out: F32, x: F32, packed: NativePackedMatrix, offsets: I32): void
-  packZeros(dtype: PackedDtype, experts: number, rows: number, columns: number, groupSize: number): NativePackedMatrix
-  setBlocks(packed: NativePackedMatrix, rows: I32, blocks: Uint8Array, type: BlockType): void
+  pack(weights: F32, dtype: PackedDtype, experts: number, rows: number, columns: number, groupSize: number): NativePacked
+  unpack(out: F32, packed: NativePacked): void
+  matmulPacked(out: F32, x: F32, packed: NativePacked, m: number, bias: F32 | undefined): void
+  groupedMatmulPacked(out: F32, x: F32, packed: NativePacked, offsets: I32): void
+  packZeros(dtype: PackedDtype, experts: number, rows: number, columns: number, groupSize: number): NativePacked
+  setBlocks(packed: NativePacked, rows: I32, blocks: Uint8Array, type: BlockType): void
   dequantizeBlocks(out: F32, blocks: Uint8Array, type: BlockType): void
-  packSparse(weights: F32, format: SparseFormat, rows: number, columns: number): NativePackedMatrix
-  sparseMatmul(out: F32, x: F32, sparse: NativePackedMatrix, m: number, bias: F32 | undefined): void
+  packSparse(weights: F32, format: SparseFormat, rows: number, columns: number): NativeSparse
+  sparseMatmul(out: F32, x: F32, sparse: NativeSparse, m: number, bias: F32 | undefined): void
+  /** How many bytes the weights take; they are freed by disposing, or when JavaScript forgets them. */
+  packedBytes(packed: NativePacked): number
+  disposePacked(packed: NativePacked): void
+  sparseBytes(sparse: NativeSparse): number
+  disposeSparse(sparse: NativeSparse): void
   gatherRows(out: F32, source: F32, index: I32, columns: number): void
   scatterAddRows(out: F32, x: F32, index: I32, columns: number, scales: F32 | undefined): void
   sumRows(out: F32, x: F32, rows: number, columns: number): void
@@ -54,23 +63,23 @@ export interface Binding {
   rmsNormBackward(dx: F32, dWeight: F32, dy: F32, x: F32, weight: F32, inverse: F32, rows: number, columns: number): void
   layerNorm(out: F32, mean: F32, inverse: F32, x: F32, weight: F32, bias: F32, rows: number, columns: number, epsilon: number): void
   layerNormBackward(dx: F32, dWeight: F32, dBias: F32, dy: F32, x: F32, weight: F32, mean: F32, inverse: F32, rows: number, columns: number): void
-  softmax(out: F32, x: F32 | undefined, rows: number, columns: number): void
-  softmaxBackward(dx: F32, dy: F32 | undefined, y: F32, rows: number, columns: number): void
+  softmax(out: F32, x: F32, rows: number, columns: number): void
+  softmaxBackward(dx: F32, dy: F32, y: F32, rows: number, columns: number): void
   crossEntropy(loss: F32, logSumExp: F32, logits: F32, targets: I32, rows: number, columns: number, ignoreIndex: number): void
-  crossEntropyBackward(dLogits: F32, dLoss: F32, logits: F32 | undefined, logSumExp: F32, targets: I32, rows: number, columns: number, ignoreIndex: number): void
-  activate(out: F32, x: F32 | undefined, kind: Activation): void
-  activateBackward(dx: F32, dy: F32 | undefined, x: F32, kind: Activation): void
+  crossEntropyBackward(dLogits: F32, dLoss: F32, logits: F32, logSumExp: F32, targets: I32, rows: number, columns: number, ignoreIndex: number): void
+  activate(out: F32, x: F32, kind: Activation): void
+  activateBackward(dx: F32, dy: F32, x: F32, kind: Activation): void
   swiglu(out: F32, gateUp: F32, rows: number, hidden: number): void
   swigluBackward(dGateUp: F32, dy: F32, gateUp: F32, rows: number, hidden: number): void
   add(out: F32, a: F32, b: F32): void
-  multiply(out: F32, a: F32 | undefined, b: F32 | undefined): void
-  scale(out: F32, a: F32 | undefined, factor: number): void
+  multiply(out: F32, a: F32, b: F32): void
+  scale(out: F32, a: F32, factor: number): void
   addScaled(out: F32, a: F32, factor: number): void
   sum(x: F32): number
   sumOfSquares(x: F32): number
   toBf16(out: Uint16Array, x: F32): void
   fromBf16(out: F32, x: Uint16Array): void
-  rotary(out: F32, x: F32 | undefined, positions: I32, heads: number, headDim: number, theta: number, inverse: boolean): void
+  rotary(out: F32, x: F32, positions: I32, heads: number, headDim: number, theta: number, inverse: boolean): void
   attention(out: F32, logSumExp: F32, q: F32, k: F32, v: F32, batch: number, length: number, heads: number, kvHeads: number, headDim: number, causal: boolean, scale: number): void
   attentionBackward(dq: F32, dk: F32, dv: F32, dOut: F32, q: F32, k: F32, v: F32, out: F32, logSumExp: F32, batch: number, length: number, heads: number, kvHeads: number, headDim: number, causal: boolean, scale: number): void
   pagedWrite(pages: KvPages, rows: F32, slots: I32, kvHeads: number, headDim: number, blockTokens: number): void
@@ -89,6 +98,8 @@ export interface Binding {
   openNvml(path: string | undefined): NativeNvml
   /** Does nothing with as many arguments as `matmulPacked`: what the bench holds a call against. */
   bareCallForTest(...five: readonly unknown[]): void
+  /** Reads the arguments of `matmulPacked`, no more. */
+  readArgumentsForTest(out: F32, x: F32, packed: NativePacked, m: number, bias: F32 | undefined): void
   /** Panics on purpose: what the tests of error handling call. */
   panicForTest(): void
 }

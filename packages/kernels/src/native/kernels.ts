@@ -15,20 +15,12 @@ export function loadNativeKernels(): Kernels {
 
 const attentionScale = ({ scale, headDim }: Pick<AttentionOptions, 'scale' | 'headDim'>): number => scale ?? 1 / Math.sqrt(headDim)
 
-/** The input, or undefined where it is the very output: Rust must not see one array twice. */
-function apart(out: Float32Array, input: Float32Array): Float32Array | undefined {
-  return out === input || (out.buffer === input.buffer && out.byteOffset === input.byteOffset) ? undefined : input
-}
-
 /** Options to positions; what needs no change is passed on as it is. */
 function adapt(b: Binding): Backend {
   return {
     ...b,
     backend: 'native',
     isa: b.isa(),
-    get threads() {
-      return b.threads()
-    },
     setThreads: (threads) => b.setThreads(Math.min(threads, availableParallelism())),
     matmul(out, a, c, o) {
       const { m, n, k, transposeA = false, transposeB = false, accumulate = false, skipZeros = false } = o
@@ -39,11 +31,11 @@ function adapt(b: Binding): Backend {
     squareAccumulate: (out, dy, x, { rows, n, k }) => b.squareAccumulate(out, dy, x, rows, n, k),
     pack(weights, options) {
       const { dtype, rows, columns, experts = 1, groupSize = 32 } = options
-      return new NativeMatrix(b.pack(weights, dtype, experts, rows, columns, groupSize), options)
+      return new NativeMatrix(b, b.pack(weights, dtype, experts, rows, columns, groupSize), options)
     },
     packZeros(options) {
       const { dtype, rows, columns, experts = 1, groupSize = 32 } = options
-      return new NativeMatrix(b.packZeros(dtype, experts, rows, columns, groupSize), options)
+      return new NativeMatrix(b, b.packZeros(dtype, experts, rows, columns, groupSize), options)
     },
     setBlocks: (packed, rows, blocks, type) => b.setBlocks(NativeMatrix.handle('setBlocks', packed), rows, blocks, type),
     unpack: (out, packed) => b.unpack(out, NativeMatrix.handle('unpack', packed)),
@@ -51,7 +43,7 @@ function adapt(b: Binding): Backend {
     groupedMatmulPacked: (out, x, packed, { offsets }) =>
       b.groupedMatmulPacked(out, x, NativeMatrix.handle('groupedMatmulPacked', packed), offsets),
     packSparse: (weights, options) =>
-      new NativeSparseMatrix(b.packSparse(weights, options.format, options.rows, options.columns), options),
+      new NativeSparseMatrix(b, b.packSparse(weights, options.format, options.rows, options.columns), options),
     sparseMatmul: (out, x, sparse, { m, bias }) =>
       b.sparseMatmul(out, x, NativeSparseMatrix.handle('sparseMatmul', sparse), m, bias),
     gatherRows: (out, source, index, { columns }) => b.gatherRows(out, source, index, columns),
@@ -64,31 +56,16 @@ function adapt(b: Binding): Backend {
       b.layerNorm(out, mean, inverse, x, weight, bias, rows, columns, epsilon),
     layerNormBackward: (dx, dWeight, dBias, dy, x, weight, mean, inverse, { rows, columns }) =>
       b.layerNormBackward(dx, dWeight, dBias, dy, x, weight, mean, inverse, rows, columns),
-    softmax: (out, x, { rows, columns }) => b.softmax(out, apart(out, x), rows, columns),
-    softmaxBackward: (dx, dy, y, { rows, columns }) => b.softmaxBackward(dx, apart(dx, dy), y, rows, columns),
+    softmax: (out, x, { rows, columns }) => b.softmax(out, x, rows, columns),
+    softmaxBackward: (dx, dy, y, { rows, columns }) => b.softmaxBackward(dx, dy, y, rows, columns),
     crossEntropy: (loss, logSumExp, logits, targets, { rows, columns, ignoreIndex = IGNORE_INDEX }) =>
       b.crossEntropy(loss, logSumExp, logits, targets, rows, columns, ignoreIndex),
     crossEntropyBackward: (dLogits, dLoss, logits, logSumExp, targets, { rows, columns, ignoreIndex = IGNORE_INDEX }) =>
-      b.crossEntropyBackward(dLogits, dLoss, apart(dLogits, logits), logSumExp, targets, rows, columns, ignoreIndex),
-    activate: (out, x, kind) => b.activate(out, apart(out, x), kind),
-    activateBackward: (dx, dy, x, kind) => b.activateBackward(dx, apart(dx, dy), x, kind),
-    add(out, left, right) {
-      const [first, second] = [apart(out, left), apart(out, right)]
-      if (first !== undefined && second !== undefined) b.add(out, first, second)
-      else if (first === undefined && second === undefined) b.scale(out, undefined, 2)
-      else b.addScaled(out, first ?? second!, 1)
-    },
-    multiply: (out, left, right) => b.multiply(out, apart(out, left), apart(out, right)),
-    scale: (out, a, factor) => b.scale(out, apart(out, a), factor),
-    addScaled(out, a, factor) {
-      const input = apart(out, a)
-      if (input === undefined) b.scale(out, undefined, 1 + factor)
-      else b.addScaled(out, input, factor)
-    },
+      b.crossEntropyBackward(dLogits, dLoss, logits, logSumExp, targets, rows, columns, ignoreIndex),
     swiglu: (out, gateUp, { rows, hidden }) => b.swiglu(out, gateUp, rows, hidden),
     swigluBackward: (dGateUp, dy, gateUp, { rows, hidden }) => b.swigluBackward(dGateUp, dy, gateUp, rows, hidden),
     rotary: (out, x, positions, { heads, headDim, theta, inverse = false }) =>
-      b.rotary(out, apart(out, x), positions, heads, headDim, theta, inverse),
+      b.rotary(out, x, positions, heads, headDim, theta, inverse),
     attention(out, logSumExp, q, k, v, o) {
       b.attention(out, logSumExp, q, k, v, o.batch, o.length, o.heads, o.kvHeads, o.headDim, o.causal, attentionScale(o))
     },
@@ -127,5 +104,9 @@ function adapt(b: Binding): Backend {
       b.dequantizeInt4(out, nibbles, scales, rows, columns, groupSize),
     probeReadBandwidth: ({ bytes = 2 ** 28, threads = b.threads() } = {}) => b.probeReadBandwidth(bytes, threads),
     probePeak: (kind, { threads = b.threads() } = {}) => b.probePeak(kind, threads),
+    // Last, as in `checked`.
+    get threads() {
+      return b.threads()
+    },
   }
 }

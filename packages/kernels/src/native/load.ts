@@ -5,7 +5,7 @@ import { BioError } from '@bio/errors'
 import type { Binding } from './binding.js'
 
 /** Raised with every change of what the binding exports. */
-const VERSION = 6
+const VERSION = 7
 
 /** `linux-x64-gnu`, `darwin-arm64`, …: how binaries and their packages are named. */
 export function platformName(): string {
@@ -33,7 +33,8 @@ export function loadBinding(): Binding {
   for (const candidate of candidates) {
     try {
       const binding = require(candidate) as Binding
-      if (binding.version() === VERSION) return binding
+      // A copy: V8 keeps what a binary exports in a table, where each call would look its function up.
+      if (binding.version() === VERSION) return { ...binding }
       failures.push(`${candidate} is of another version`)
     } catch (error) {
       failures.push((error as Error).message.split('\n')[0]!)

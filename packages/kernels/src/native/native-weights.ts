@@ -1,18 +1,19 @@
 import { BioError } from '@bio/errors'
-import type { NativePackedMatrix } from './binding.js'
 
-/** Weights that live on the Rust side until they are disposed. */
-export abstract class NativeWeights implements Disposable {
+/** Weights that live on the Rust side until they are disposed, or forgotten. */
+export abstract class NativeWeights<Handle> implements Disposable {
   readonly bytes: number
-  #handle: NativePackedMatrix | undefined
+  readonly #free: (handle: Handle) => void
+  #handle: Handle | undefined
 
-  constructor(handle: NativePackedMatrix) {
-    this.bytes = handle.bytes
+  constructor(handle: Handle, bytes: number, free: (handle: Handle) => void) {
+    this.bytes = bytes
     this.#handle = handle
+    this.#free = free
   }
 
   /** The handle, while nobody has disposed it; else ERR_BIO_DISPOSED, which calls it a `kind`. */
-  alive(operation: string, kind: string): NativePackedMatrix {
+  alive(operation: string, kind: string): Handle {
     if (this.#handle !== undefined) return this.#handle
     throw new BioError('ERR_BIO_DISPOSED', {
       operation,
@@ -22,7 +23,7 @@ export abstract class NativeWeights implements Disposable {
   }
 
   dispose(): void {
-    this.#handle?.dispose()
+    if (this.#handle !== undefined) this.#free(this.#handle)
     this.#handle = undefined
   }
 
