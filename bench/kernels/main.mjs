@@ -1,37 +1,31 @@
 // `npm run bench -- kernels [--json FILE] [--quick] [--only PART]`
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { getKernels } from '../../packages/kernels/dist/index.js'
 import { machine, machineLine } from '../lib/machine.mjs'
 import { benchOptions } from '../lib/options.mjs'
 import { printRows, writeRows } from '../lib/rows.mjs'
 import { betweenProbes } from './limits.mjs'
 import { Noise } from './noise.mjs'
-import { gemmPart } from './parts/gemm.mjs'
-import { int4Part } from './parts/int4.mjs'
-import { int8Part } from './parts/int8.mjs'
-import { attentionPart } from './parts/attention.mjs'
-import { expertsPart } from './parts/experts.mjs'
-import { javascriptPart } from './parts/javascript.mjs'
-import { neighbourPart } from './parts/neighbour.mjs'
-import { sparsePart } from './parts/sparse.mjs'
-import { trainingPart } from './parts/training.mjs'
 import { PeerProcess } from './peer-process.mjs'
 
 const unprinted = new Set(['better', 'repetitions', 'limitMoved', 'distinctLayers', 'bitsPerWeight'])
-const parts = {
-  gemm: gemmPart,
-  int8: int8Part,
-  int4: int4Part,
-  experts: expertsPart,
-  sparse: sparsePart,
-  attention: attentionPart,
-  training: trainingPart,
-  javascript: javascriptPart,
-  neighbour: neighbourPart,
-}
-const options = benchOptions({ parts: Object.keys(parts) })
+const parts = [
+  'gemm',
+  'int8',
+  'int4',
+  'experts',
+  'sparse',
+  'attention',
+  'training',
+  'javascript',
+  'neighbour',
+]
+const options = benchOptions({ parts })
 const here = machine()
+const { getKernels } = await module('../../packages/kernels/dist/index.js')
 const kernels = getKernels()
+const chosen = []
+for (const name of parts.filter(options.runs))
+  chosen.push([name, (await module(`./parts/${name}.mjs`))[`${name}Part`]])
 const profile = measuredProfile()
 console.log(machineLine(here))
 console.log(`${kernels.backend} kernels, ${kernels.isa}, ${profile}`)
@@ -47,9 +41,9 @@ const bench = { kernels, noise, peers, quick: options.quick, repetitions: option
 const cores = kernels.threads
 const rows = []
 try {
-  for (const [name, part] of Object.entries(parts)) {
-    if (!options.runs(name)) continue
+  for (const [name, part] of chosen) {
     const start = performance.now()
+    console.log(`\n${name}`)
     const measured = await betweenProbes(kernels, name, async () => {
       const made = await part(bench)
       kernels.setThreads(cores)
@@ -67,6 +61,17 @@ try {
 }
 const settings = { quick: options.quick, repetitions: bench.repetitions, isa: kernels.isa, profile }
 writeRows(options.json, { bench: 'kernels', machine: here, settings, rows })
+
+/** A module of this bench or of a package that it measures: each part needs only what it measures. */
+async function module(file) {
+  try {
+    return await import(file)
+  } catch (error) {
+    if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error
+    console.error(`${error.message.split(' imported from')[0]}: build it first, with npm run setup`)
+    process.exit(1)
+  }
+}
 
 /** The table leaves to the JSON what would make it too wide to read. Figures are bests, ratios are of bests; the last column is of medians. */
 function print(name, measured) {

@@ -7,6 +7,9 @@ import { probe } from './limits.mjs'
 const sampled = 509
 /** A call shorter than this is repeated within one measurement: the clock, and a cold start of the core, shall not show. */
 const leastSeconds = 0.002
+/** What a row may take for each contender. Slow ones have fewer repetitions then, all the same number, and at least these. */
+const secondsPerContender = 1.5
+const leastRepetitions = 7
 
 /**
  * `subject`: kernel, shape, threads. `ours`: `run()`, one pass, and `output`, the array that the pass fills last (none: nothing to compare).
@@ -32,8 +35,9 @@ export async function measure(
     notes,
   },
 ) {
-  const { kernels, repetitions } = bench
+  const { kernels } = bench
   const { threads } = subject
+  const start = performance.now()
   kernels.setThreads(threads)
   const opened = []
   try {
@@ -56,7 +60,11 @@ export async function measure(
     for (const [name, run] of Object.entries(against)) contenders[name] = timed(run)
     for (const [index, peer] of opened.entries()) contenders[`peer ${index}`] = await timedPeer(peer)
     const before = limit === undefined ? 0 : probe(kernels, limit, threads)
-    const times = await alternate(contenders, repetitions)
+    const turns = performance.now()
+    const times = await alternate(contenders, bench.repetitions, {
+      least: leastRepetitions,
+      seconds: secondsPerContender * Object.keys(contenders).length,
+    })
     const after = limit === undefined ? 0 : probe(kernels, limit, threads)
     const ceiling = Math.max(before, after)
     // In microseconds a limit is the time that the bytes or operations of one layer take at least.
@@ -88,10 +96,15 @@ export async function measure(
         })),
       ],
       median: value(median(times.ours)),
-      repetitions,
+      repetitions: times.ours.length,
       ...(limit === undefined || ceiling === 0 ? {} : { limitOf: limit, limitMoved: after / before - 1 }),
       ...notes,
     })
+    const seconds = (from, to) => `${((to - from) / 1000).toFixed(1)} s`
+    console.log(
+      `  ${subject.kernel}, ${subject.shape}, ${threads} thread${threads > 1 ? 's' : ''}: ${entry.ours.toPrecision(4)} ${unit},`,
+      `${times.ours.length} repetitions in ${seconds(turns, performance.now())}, made ready in ${seconds(start, turns)}`,
+    )
     return withTarget(entry, wants)
   } finally {
     for (const peer of opened) await peer.close()

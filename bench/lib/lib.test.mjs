@@ -20,6 +20,14 @@ test('contenders take turns, and turns at being first', async () => {
   expect(order.join('')).toBe('abbaab')
 })
 
+test('slow contenders end their turns after the least repetitions, quick ones have all of them', async () => {
+  const contenders = { slow: () => new Promise((done) => setTimeout(done, 2)), quick: () => 0 }
+  const { slow, quick } = await alternate(contenders, 1000, { least: 3, seconds: 0.001 })
+  expect([slow.length, quick.length]).toEqual([3, 3])
+  const { alone } = await alternate({ alone: () => 0 }, 1000, { least: 3, seconds: 60 })
+  expect(alone).toHaveLength(1000)
+})
+
 test('a ratio above 1 says that ours is better, whichever way better points', () => {
   const peers = [{ name: 'peer', version: '1', value: 50 }]
   const faster = row({ subject: {}, ours: 100, unit: '1/s', better: 'higher', limit: 200, target: 80, peers })

@@ -12,6 +12,8 @@ VERSION = f"{np.__version__}, {_blas['internal_api']} {_blas['version']} {_blas.
 def contender(call, out, threads):
     def prepare():
         threadpool_limits(threads, user_api="blas")
+        if threads > 1:
+            call()  # its threads take milliseconds to wake
 
     prepare()
     return Contender("numpy", VERSION, call, lambda: out, prepare)
