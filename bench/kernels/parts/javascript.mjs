@@ -92,8 +92,8 @@ function heapPerCall(call) {
   const growth = Array.from({ length: 5 }, () => {
     collect()
     const before = process.memoryUsage().heapUsed
-    for (let index = 0; index < 2000; index++) call()
-    return (process.memoryUsage().heapUsed - before) / 2000
+    for (let index = 0; index < calls; index++) call()
+    return (process.memoryUsage().heapUsed - before) / calls
   })
   return Math.max(0, Math.min(...growth))
 }
