@@ -12,7 +12,7 @@
 //! This is the way of AVX2, and of AVX-512 while reading bounds it; other products widen a panel and go through `matmul`'s tiles. Every
 //! element is the same chain over k in both.
 
-use super::{Span, filled, for_tasks};
+use super::{ROWS, Span, filled, for_tasks};
 use crate::disjoint::Disjoint;
 use crate::error::Result;
 use crate::isa::Isa;
@@ -134,7 +134,7 @@ impl<T: Weight> Panels<T> {
         let (rows, columns) = (self.rows, self.columns);
         let size = columns * PANEL;
         let out = Disjoint::new(out);
-        for_tasks(spans, panels(rows), size, &|span, tiles| {
+        for_tasks(spans, ROWS, panels(rows), size, &|span, tiles| {
             let panels = &self.expert(span.expert)[tiles.start * size..tiles.end * size];
             #[cfg(target_arch = "x86_64")]
             if avx2::suits(isa, span.end - span.start) {

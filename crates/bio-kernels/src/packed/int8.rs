@@ -1,8 +1,8 @@
 //! 8-bit weights with a scale per row, one group of all columns: bytes 1 to 255, 128 stands for 0.
 
+use super::TILE;
 use super::activations::Quantized;
-use super::tiles::{Format, STEP, Tile};
-use super::{ROWS, TILE};
+use super::tiles::{Format, STEP, TALLEST, Tile};
 use crate::error::Result;
 use crate::isa::{Isa, per_isa};
 use crate::quantize::quantize_int8;
@@ -35,7 +35,7 @@ impl Format for Int8 {
     }
 
     fn dots(isa: Isa, sums: &mut [[f32; TILE]], tiles: &[Tile<'_>], x: Quantized<'_>) {
-        let mut totals = [[0i32; TILE]; ROWS];
+        let mut totals = [[0i32; TILE]; TALLEST];
         let rows = sums.len() / tiles.len();
         match isa {
             #[cfg(target_arch = "x86_64")]
@@ -172,8 +172,8 @@ mod avx2 {
 /// step of weights, so many rows meet two tiles (16 reads for 28 products), and few rows four, whose streams fill the memory's channels.
 ///
 /// ```text
-/// for each block of up to 14 rows of x ...... the two tiles come from the L2 but for the first time
-///   for each step of four columns ........... sums in registers over all of k
+/// for each block of up to 14 rows of x ...... the two tiles come from the L2, where the blocks before fetched them
+///   for each step of four columns ........... sums are in registers over all of k
 ///     each row × each tile
 /// ```
 #[cfg(target_arch = "x86_64")]
@@ -187,8 +187,13 @@ mod vnni {
     const HEIGHT: usize = 14;
     /// Rows that meet four tiles at once: 24 sums.
     const FEW: usize = 6;
-    /// Bytes between a read and the prefetch for a later one, where memory sets the pace.
-    const AHEAD: usize = 1024;
+
+    /// What a step fetches of each tile: bytes after the tile's start, and on from there at each step.
+    #[derive(Clone, Copy)]
+    struct Ahead {
+        start: usize,
+        pace: usize,
+    }
 
     pub fn side_by_side(rows: usize) -> usize {
         if rows <= FEW { 4 } else { 2 }
@@ -197,27 +202,24 @@ mod vnni {
     /// sums [tiles][rows][16]
     #[target_feature(enable = "avx512f,avx512vnni")]
     pub fn dots(sums: &mut [[f32; TILE]], tiles: &[Tile<'_>], x: Quantized<'_>) {
-        let rows = sums.len() / tiles.len();
+        let (rows, size) = (sums.len() / tiles.len(), tiles[0].values.len());
         let blocks = rows.div_ceil(HEIGHT);
-        // Further blocks find their tiles in the cache; meanwhile those that follow are fetched, by the first block in place of the first
-        // tile, by the second of the second. None ahead is the line that is read anyway.
-        let following = tiles.len() * tiles[0].values.len();
         let mut first = 0;
         for block in 0..blocks {
             let height = (rows - first).div_ceil(blocks - block);
-            let ahead = match (blocks, block) {
-                (1, _) => [AHEAD; 2],
-                (_, 0) => [following, 0],
-                (_, 1) => [0, following],
-                _ => [0; 2],
+            let ahead = match (blocks, height) {
+                (1, ..=FEW) => Ahead { start: 1024, pace: STEP },
+                (1, _) => Ahead { start: 4096, pace: STEP },
+                // Each block its share of the tiles whose turn is next: memory is busy while there are products to do.
+                _ => Ahead { start: tiles.len() * size + block * size / blocks, pace: STEP.div_ceil(blocks) },
             };
             match height {
-                1 => products::<4, 1>(sums, first, tiles, x, [AHEAD; 4]),
-                2 => products::<4, 2>(sums, first, tiles, x, [AHEAD; 4]),
-                3 => products::<4, 3>(sums, first, tiles, x, [AHEAD; 4]),
-                4 => products::<4, 4>(sums, first, tiles, x, [AHEAD; 4]),
-                5 => products::<4, 5>(sums, first, tiles, x, [AHEAD; 4]),
-                6 => products::<4, FEW>(sums, first, tiles, x, [AHEAD; 4]),
+                1 => products::<4, 1>(sums, first, tiles, x, ahead),
+                2 => products::<4, 2>(sums, first, tiles, x, ahead),
+                3 => products::<4, 3>(sums, first, tiles, x, ahead),
+                4 => products::<4, 4>(sums, first, tiles, x, ahead),
+                5 => products::<4, 5>(sums, first, tiles, x, ahead),
+                6 => products::<4, FEW>(sums, first, tiles, x, ahead),
                 7 => products::<2, 7>(sums, first, tiles, x, ahead),
                 8 => products::<2, 8>(sums, first, tiles, x, ahead),
                 9 => products::<2, 9>(sums, first, tiles, x, ahead),
@@ -238,7 +240,7 @@ mod vnni {
         first: usize,
         tiles: &[Tile<'_>],
         x: Quantized<'_>,
-        ahead: [usize; TILES],
+        ahead: Ahead,
     ) {
         let (rows, steps) = (sums.len() / tiles.len(), tiles[0].values.len() / STEP);
         let x = x.rows(first..first + ROWS);
@@ -262,7 +264,7 @@ mod vnni {
                 let mut bytes = [_mm512_setzero_si512(); TILES];
                 for at in 0..TILES {
                     bytes[at] = _mm512_loadu_si512(weights[at].add(step * STEP).cast());
-                    prefetch(weights[at].wrapping_add(step * STEP + ahead[at]));
+                    prefetch(weights[at].wrapping_add(ahead.start + step * ahead.pace));
                 }
                 for i in 0..ROWS {
                     let a = x.values.as_ptr().add(i * x.stride + 4 * step).cast::<i32>().read_unaligned();

@@ -21,7 +21,7 @@ use tiles::Tiles;
 
 /// Weight rows that stand side by side.
 const TILE: usize = crate::matmul::PANEL;
-/// Rows of x in one task at most: tiles meet them while they are in the L2.
+/// Rows of x in floats in one task at most: tiles meet them while they are in the L2.
 const ROWS: usize = 64;
 
 /// Tiles that some rows of x meet at once, as registers allow: one stream of weights alone does not fill the memory's channels (see NOTES.md).
@@ -267,9 +267,10 @@ fn store(
     }
 }
 
-/// Cuts spans into tasks of some rows and some tiles, and runs them in one region: `body(span rows, tiles)`.
+/// Cuts spans into tasks of at most `tallest` rows and some tiles, and runs them in one region: `body(span rows, tiles)`.
 fn for_tasks(
     spans: &[Span],
+    tallest: usize,
     tiles: usize,
     work_per_row_tile: usize,
     body: &(dyn Fn(Span, std::ops::Range<usize>) + Sync),
@@ -282,11 +283,12 @@ fn for_tasks(
     for &span in spans.iter().filter(|span| span.start < span.end) {
         let rows = span.end - span.start;
         let share = (rows * tiles * work_per_row_tile * wanted).div_ceil(total.max(1)).max(1);
-        let row_blocks = rows.div_ceil(ROWS);
+        let row_blocks = rows.div_ceil(tallest);
+        let height = rows.div_ceil(row_blocks);
         let columns = tiles.div_ceil(share.div_ceil(row_blocks).min(tiles));
-        for start in (span.start..span.end).step_by(ROWS) {
+        for start in (span.start..span.end).step_by(height) {
             for tile in (0..tiles).step_by(columns) {
-                let part = Span { start, end: (start + ROWS).min(span.end), ..span };
+                let part = Span { start, end: (start + height).min(span.end), ..span };
                 tasks.push((part, tile..(tile + columns).min(tiles)));
             }
         }

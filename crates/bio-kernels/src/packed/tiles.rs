@@ -6,7 +6,7 @@
 //! out = fma(f32(Σ w·a), scale_w·scale_a, out), groups in order.
 //!
 //! ```text
-//! for each stretch of up to 64 rows of x and some tiles .. one task
+//! for each stretch of up to 96 rows of x and some tiles .. one task
 //!   for each tile (few rows: two or four tiles) .......... its bytes come from memory once, and stay in the L2
 //!     Format::dots ....................................... rows×16 sums, in registers some rows at a time
 //!     out = sums (+ bias)
@@ -15,13 +15,15 @@
 use std::marker::PhantomData;
 
 use super::activations::Quantized;
-use super::{ROWS, Span, TILE, filled, for_tasks, side_by_side, store};
+use super::{Span, TILE, filled, for_tasks, side_by_side, store};
 use crate::disjoint::Disjoint;
 use crate::error::Result;
 use crate::isa::Isa;
 
 /// Bytes per step: four for each row.
 pub(super) const STEP: usize = 4 * TILE;
+/// Rows of x in one task at most: bytes of x are few, and each task reads its weights from memory.
+pub(super) const TALLEST: usize = 96;
 
 /// A way to hold weights as unsigned integers.
 pub(super) trait Format: Sync {
@@ -39,7 +41,7 @@ pub(super) trait Format: Sync {
     /// Integers of a row, one per column, and a scale per group of columns.
     fn quantize(integers: &mut [u8], scales: &mut [f32], weights: &[f32], group_size: usize) -> Result<()>;
 
-    /// sums [tiles][rows][16] = the products of the tiles' rows with those of x, which are at most `ROWS`; as many tiles as stand side by side.
+    /// sums [tiles][rows][16] = the products of the tiles' rows with those of x, which are at most `TALLEST`; as many tiles as stand side by side.
     fn dots(isa: Isa, sums: &mut [[f32; TILE]], tiles: &[Tile<'_>], x: Quantized<'_>);
 }
 
@@ -132,10 +134,10 @@ impl<F: Format> Tiles<F> {
         Quantized::with(isa, x, self.columns, self.group_size, F::ZERO, F::pairs(isa), |x| {
             let out = Disjoint::new(out);
             let bytes = Self::steps(self.columns) * STEP;
-            for_tasks(spans, self.rows.div_ceil(TILE), bytes, &|span, tiles| {
+            for_tasks(spans, TALLEST, self.rows.div_ceil(TILE), bytes, &|span, tiles| {
                 let rows = span.end - span.start;
                 let step = F::side_by_side(isa, rows);
-                let mut sums = [[0.0f32; TILE]; 2 * ROWS];
+                let mut sums = [[0.0f32; TILE]; 2 * TALLEST];
                 for first in tiles.clone().step_by(step) {
                     let last = tiles.end.min(first + step) - 1;
                     let weights: [Tile<'_>; 4] =
