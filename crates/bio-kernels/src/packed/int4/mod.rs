@@ -5,9 +5,9 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
 
-use super::TILE;
 use super::activations::Quantized;
 use super::tiles::{Format, STEP, Tile, Tiles};
+use super::{TILE, side_by_side};
 use crate::error::Result;
 use crate::isa::{Isa, mul_add, per_isa};
 use crate::quantize::quantize_int4;
@@ -23,10 +23,10 @@ impl Format for Int4 {
     }
 
     fn side_by_side(isa: Isa, rows: usize) -> usize {
-        match (isa, rows) {
-            (_, 1) | (Isa::Avx512 | Isa::Avx512Bf16, 2) => 4,
-            (Isa::Avx512 | Isa::Avx512Bf16, _) | (_, 2) => 2,
-            _ => 1,
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 | Isa::Avx512Bf16 => vnni::side_by_side(rows),
+            _ => side_by_side(rows),
         }
     }
 

@@ -6,20 +6,32 @@ use std::ops::Range;
 use super::{Quantized, STEP, TILE, Tile};
 use crate::memory::prefetch;
 
+/// Rows of x that meet two tiles at once.
+const HEIGHT: usize = 8;
+/// Rows that meet four tiles at once.
+const FEW: usize = 4;
 /// Bytes between a read and the prefetch for a later one.
 const AHEAD: usize = 1024;
 /// Columns that all rows of x pass before the next ones' turn.
 const STRETCH: usize = 512;
+
+pub fn side_by_side(rows: usize) -> usize {
+    if rows <= FEW { 4 } else { 2 }
+}
 
 /// sums [tiles][rows][16]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub fn dots(sums: &mut [[f32; TILE]], tiles: &[Tile<'_>], x: Quantized<'_>) {
     let rows = sums.len() / tiles.len();
     sums.fill([0.0; TILE]);
-    match (rows, tiles) {
-        (1, &[a, b, c, d]) => return few::<4, 1>(sums, 1, [a, b, c, d], x, 0..x.groups),
-        (2, &[a, b, c, d]) => return few::<4, 2>(sums, 2, [a, b, c, d], x, 0..x.groups),
-        _ => {}
+    if let &[a, b, c, d] = tiles {
+        let (tiles, groups) = ([a, b, c, d], 0..x.groups);
+        return match rows {
+            1 => products::<4, 1>(sums, rows, 0, tiles, x, groups),
+            2 => products::<4, 2>(sums, rows, 0, tiles, x, groups),
+            3 => products::<4, 3>(sums, rows, 0, tiles, x, groups),
+            _ => products::<4, FEW>(sums, rows, 0, tiles, x, groups),
+        };
     }
     for (tiles, sums) in tiles.chunks(2).zip(sums.chunks_mut(2 * rows)) {
         match *tiles {
@@ -37,39 +49,40 @@ fn stretches<const TILES: usize>(
     x: Quantized<'_>,
 ) {
     let at_once = (STRETCH / tiles[0].group_size).max(1);
-    for first in (0..x.groups).step_by(at_once) {
-        let groups = first..x.groups.min(first + at_once);
-        let mut row = 0;
-        while row < rows {
-            let (sums, x, groups) = (&mut sums[row..], x.rows(row..rows), groups.clone());
-            let height = match rows - row {
-                1 => 1,
-                2 | 3 => 2,
-                4..8 => 4,
-                _ => 8,
-            };
+    let blocks = rows.div_ceil(HEIGHT);
+    for start in (0..x.groups).step_by(at_once) {
+        let groups = start..x.groups.min(start + at_once);
+        let mut first = 0;
+        for block in 0..blocks {
+            let (height, groups) = ((rows - first).div_ceil(blocks - block), groups.clone());
             match height {
-                1 => few::<TILES, 1>(sums, rows, tiles, x, groups),
-                2 => few::<TILES, 2>(sums, rows, tiles, x, groups),
-                4 => few::<TILES, 4>(sums, rows, tiles, x, groups),
-                _ => few::<TILES, 8>(sums, rows, tiles, x, groups),
+                1 => products::<TILES, 1>(sums, rows, first, tiles, x, groups),
+                2 => products::<TILES, 2>(sums, rows, first, tiles, x, groups),
+                3 => products::<TILES, 3>(sums, rows, first, tiles, x, groups),
+                4 => products::<TILES, 4>(sums, rows, first, tiles, x, groups),
+                5 => products::<TILES, 5>(sums, rows, first, tiles, x, groups),
+                6 => products::<TILES, 6>(sums, rows, first, tiles, x, groups),
+                7 => products::<TILES, 7>(sums, rows, first, tiles, x, groups),
+                _ => products::<TILES, HEIGHT>(sums, rows, first, tiles, x, groups),
             }
-            row += height;
+            first += height;
         }
     }
 }
 
-/// sums [tile·stride + row][16] += the products of some groups of columns.
+/// sums [tiles][rows][16] += the products of rows `first` to `first + ROWS` in some groups of columns.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn few<const TILES: usize, const ROWS: usize>(
+fn products<const TILES: usize, const ROWS: usize>(
     sums: &mut [[f32; TILE]],
-    stride: usize,
+    rows: usize,
+    first: usize,
     tiles: [Tile<'_>; TILES],
     x: Quantized<'_>,
     groups: Range<usize>,
 ) {
+    let (x, sums) = (x.rows(first..first + ROWS), &mut sums[first..]);
     let (size, steps) = (tiles[0].group_size, tiles[0].group_size / 8);
-    assert!(sums.len() >= (TILES - 1) * stride + ROWS && groups.end <= x.groups);
+    assert!(sums.len() >= (TILES - 1) * rows + ROWS && groups.end <= x.groups);
     assert!(tiles.iter().all(|tile| {
         tile.group_size == size
             && tile.values.len() >= x.groups * steps * STEP
@@ -114,7 +127,7 @@ fn few<const TILES: usize, const ROWS: usize>(
                 let scales = _mm512_loadu_ps(scales);
                 for (i, totals) in totals.iter().enumerate() {
                     let scale = _mm512_set1_ps(*x.scales.as_ptr().add(i * x.groups + group));
-                    let sum = sums.as_mut_ptr().add(t * stride + i).cast::<f32>();
+                    let sum = sums.as_mut_ptr().add(t * rows + i).cast::<f32>();
                     let total = _mm512_cvtepi32_ps(totals[t]);
                     _mm512_storeu_ps(
                         sum,
