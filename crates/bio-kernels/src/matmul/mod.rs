@@ -188,13 +188,13 @@ fn multiply(
         if skinny::suits(isa, b, height, width, k) {
             let out = Grid { values, first, row: stride, column: 1 };
             let (a, b) = (a.from(rows.start, 0), b.from(0, places.start));
-            return skinny::multiply(out, a, b, height, width, k, !accumulate);
+            return skinny::multiply(isa, out, a, b, height, width, k, !accumulate);
         }
         // outᵀ = bᵀ·aᵀ
         if skinny::suits(isa, a.transposed(), width, height, k) {
             let out = Grid { values, first, row: 1, column: stride };
             let (a, b) = (a.from(rows.start, 0).transposed(), b.from(0, places.start).transposed());
-            return skinny::multiply(out, b, a, width, height, k, !accumulate);
+            return skinny::multiply(isa, out, b, a, width, height, k, !accumulate);
         }
     }
     BUFFERS.with_borrow_mut(|(panels_of_b, tiles_of_a)| {

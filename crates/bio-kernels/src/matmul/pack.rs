@@ -171,7 +171,7 @@ fn interleave(isa: Isa, packed: &mut [f32], a: Strided<'_>, rows: usize) {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use x86::transpose;
+pub(super) use x86::{transpose, transpose_wide};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
@@ -245,5 +245,39 @@ mod x86 {
             _mm256_permute2f128_ps::<0x31>(upper[2], lower[2]),
             _mm256_permute2f128_ps::<0x31>(upper[3], lower[3]),
         ]
+    }
+
+    /// Sixteen rows of sixteen to sixteen columns.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub fn transpose_wide(rows: &[__m512; 16]) -> [__m512; 16] {
+        let zero = _mm512_setzero_ps();
+        let mut pairs = [zero; 16];
+        for i in 0..8 {
+            pairs[2 * i] = _mm512_unpacklo_ps(rows[2 * i], rows[2 * i + 1]);
+            pairs[2 * i + 1] = _mm512_unpackhi_ps(rows[2 * i], rows[2 * i + 1]);
+        }
+        // quads[4·i + j] has in its four parts the rows 4·i… of the columns j, 4 + j, 8 + j and 12 + j.
+        let mut quads = [zero; 16];
+        for i in 0..4 {
+            for half in 0..2 {
+                let (left, right) =
+                    (_mm512_castps_pd(pairs[4 * i + half]), _mm512_castps_pd(pairs[4 * i + 2 + half]));
+                quads[4 * i + 2 * half] = _mm512_castpd_ps(_mm512_unpacklo_pd(left, right));
+                quads[4 * i + 2 * half + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(left, right));
+            }
+        }
+        let mut columns = [zero; 16];
+        for j in 0..4 {
+            let (a, b, c, d) = (quads[j], quads[4 + j], quads[8 + j], quads[12 + j]);
+            let (even, odd) = (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
+            let (even_below, odd_below) =
+                (_mm512_shuffle_f32x4::<0x88>(c, d), _mm512_shuffle_f32x4::<0xdd>(c, d));
+            columns[j] = _mm512_shuffle_f32x4::<0x88>(even, even_below);
+            columns[4 + j] = _mm512_shuffle_f32x4::<0x88>(odd, odd_below);
+            columns[8 + j] = _mm512_shuffle_f32x4::<0xdd>(even, even_below);
+            columns[12 + j] = _mm512_shuffle_f32x4::<0xdd>(odd, odd_below);
+        }
+        columns
     }
 }
