@@ -1,10 +1,10 @@
 //! Products whose A has many zeros, as activations after a relu and gradients before one have: terms of 0 are left out.
 //!
 //! ```text
-//! for each 96 columns ......................... WIDE panels
-//!   for each 64 of k .......................... DEPTH: B in panels [64, 16], 24 kB in the L1; a word per row has a bit where A isn't 0
+//! for each 96 columns (AVX-512: 128) .......... 6 (8) panels
+//!   for each 64 of k .......................... DEPTH: B in panels [64, 16], 24 kB (32) in the L1; a word per row has a bit where A isn't 0
 //!     for each row
-//!       for p in its bits: sums += a[p]·b[p] .. 12 registers of sums, from and to `out`
+//!       for p in its bits: sums += a[p]·b[p] .. 12 (8) registers of sums, from and to `out`
 //! ```
 //!
 //! Every element is the chain over k that the tiles compute: a fused multiply-add of 0 leaves a sum as it is, but for the sign of a sum that
@@ -19,8 +19,11 @@ use super::pack::{Buffer, PANEL, Strided, pack_panel, transpose};
 use super::{Target, parts};
 use crate::isa::Isa;
 
-/// Panels of B that a row passes at a time: two registers of sums each.
-const WIDE: usize = 6;
+/// Panels of B that a row passes at a time: two registers of sums each with AVX2, one with AVX-512, whose eight hide the latency of their sums.
+fn wide(isa: Isa) -> usize {
+    if isa == Isa::Avx2 { 6 } else { 8 }
+}
+
 /// k per stretch: the bits of a word.
 const DEPTH: usize = 64;
 /// Between the panels of a stretch.
@@ -72,7 +75,7 @@ pub(super) fn multiply(
                 bits.push(unsafe { not_zero(part) });
             }
         }
-        for columns in parts(0..super::panels(n), WIDE) {
+        for columns in parts(0..super::panels(n), wide(isa)) {
             let wide = columns.len() * PANEL;
             let first = columns.start * PANEL;
             let width = wide.min(n - first);
@@ -117,16 +120,24 @@ pub(super) fn multiply(
                 let sums = Sums { fresh: sums.fresh && from == 0, ..sums };
                 let a = a.from(0, from).corner(count, depth);
                 let bits = Bits { words: &bits[word..], apart: words, all };
-                let add = match columns.len() {
-                    1 => add::<1>,
-                    2 => add::<2>,
-                    3 => add::<3>,
-                    4 => add::<4>,
-                    5 => add::<5>,
-                    _ => add::<6>,
+                let add = match (isa, columns.len()) {
+                    (Isa::Avx2, 1) => add::<1>,
+                    (Isa::Avx2, 2) => add::<2>,
+                    (Isa::Avx2, 3) => add::<3>,
+                    (Isa::Avx2, 4) => add::<4>,
+                    (Isa::Avx2, 5) => add::<5>,
+                    (Isa::Avx2, _) => add::<6>,
+                    (_, 1) => add_wide::<1>,
+                    (_, 2) => add_wide::<2>,
+                    (_, 3) => add_wide::<3>,
+                    (_, 4) => add_wide::<4>,
+                    (_, 5) => add_wide::<5>,
+                    (_, 6) => add_wide::<6>,
+                    (_, 7) => add_wide::<7>,
+                    (_, _) => add_wide::<8>,
                 };
-                // SAFETY: the tier has AVX2 and FMA; the sums are `count` rows of whole panels, in `out` (this task's rows) or beside it; A has
-                // `count` rows of `depth` values, every bit is below `depth`, and the packed panels have as many rows.
+                // SAFETY: the tier has AVX2 and FMA, or AVX-512 F; the sums are `count` rows of whole panels, in `out` (this task's rows) or beside
+                // it; A has `count` rows of `depth` values, every bit is below `depth`, and the packed panels have as many rows.
                 unsafe { add(sums, a, bits, packed, count) };
             }
             copy(edge, true);
@@ -190,6 +201,45 @@ unsafe fn add<const PANELS: usize>(
             for panel in 0..PANELS {
                 _mm256_storeu_ps(row.add(panel * PANEL), registers[panel][0]);
                 _mm256_storeu_ps(row.add(panel * PANEL + LANES), registers[panel][1]);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As for `add`.
+#[target_feature(enable = "avx512f")]
+unsafe fn add_wide<const PANELS: usize>(
+    sums: Sums,
+    a: super::tile::Corner,
+    bits: Bits<'_>,
+    panels: &[f32],
+    count: usize,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for i in 0..count {
+            let row = sums.first.add(i * sums.stride);
+            let mut registers = [_mm512_setzero_ps(); PANELS];
+            if !sums.fresh {
+                for panel in 0..PANELS {
+                    registers[panel] = _mm512_loadu_ps(row.add(panel * PANEL));
+                }
+            }
+            let values = a.first.add(i * a.row);
+            let mut word = bits.words[i * bits.apart] | bits.all;
+            while word != 0 {
+                let p = word.trailing_zeros() as usize;
+                word &= word - 1;
+                let value = _mm512_set1_ps(*values.add(p));
+                let b = panels.as_ptr().add(p * PANEL);
+                for panel in 0..PANELS {
+                    let b = _mm512_loadu_ps(b.add(panel * APART));
+                    registers[panel] = _mm512_fmadd_ps(value, b, registers[panel]);
+                }
+            }
+            for panel in 0..PANELS {
+                _mm512_storeu_ps(row.add(panel * PANEL), registers[panel]);
             }
         }
     }
