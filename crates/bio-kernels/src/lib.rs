@@ -21,6 +21,7 @@ pub mod optimizer;
 pub mod packed;
 pub mod pool;
 pub mod probe;
+mod processor;
 pub mod quantize;
 pub mod rotary;
 pub mod rows;

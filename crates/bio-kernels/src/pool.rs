@@ -3,7 +3,8 @@
 //! A region is published under a lock; workers join it, take task numbers from one counter, and leave. The caller takes part. Who finds
 //! nothing to do, a worker without a region or a caller whose last tasks others are at, spins for some microseconds, then parks: a step of
 //! many small regions stays fast, and beside a busy process no core is burnt by waiting. A worker that shares its core with that process may
-//! get the core of the parked caller.
+//! get the core of the parked caller. A worker that finds itself on the caller's core moves to another: Linux likes to leave both on one,
+//! in turns, and the busy process alone on the other (NOTES.md has figures).
 //!
 //! A region that is asked for while another runs (several JavaScript threads, or a task that calls a kernel) runs on its own thread. Workers
 //! are never joined: at exit they are parked.
@@ -14,25 +15,47 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::processor;
+
 /// How long a worker looks for the next region, or a caller for the end of its own, before it parks.
 const SPIN: Duration = Duration::from_micros(30);
 
 /// More threads than this are no help to anybody.
 pub(crate) const MOST_THREADS: usize = 1024;
 
+/// No processor.
+const NOWHERE: usize = usize::MAX;
+
 /// What one region does; lives on the caller's stack until every worker has left it.
 struct Region<'a> {
     body: &'a (dyn Fn(usize) + Sync),
     tasks: usize,
     next: AtomicUsize,
+    /// Where the caller runs, as far as it is known: `NOWHERE` where that is not asked for.
+    processor: AtomicUsize,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
 impl Region<'_> {
+    /// The caller's part of the work.
+    fn call(&self) {
+        self.work(|| {
+            if self.processor.load(Ordering::Relaxed) != NOWHERE {
+                self.processor.store(processor::current().unwrap_or(NOWHERE), Ordering::Relaxed);
+            }
+        });
+    }
+
+    /// A worker's.
+    fn help(&self) {
+        self.work(|| processor::leave(self.processor.load(Ordering::Relaxed)));
+    }
+
     /// Takes tasks until there are none. A panic ends the region early and is kept for the caller.
-    fn work(&self) {
+    fn work(&self, before_each: impl Fn()) {
         let result = catch_unwind(AssertUnwindSafe(|| {
             loop {
+                before_each();
                 let task = self.next.fetch_add(1, Ordering::Relaxed);
                 if task >= self.tasks {
                     return;
@@ -68,6 +91,7 @@ struct Pool {
     generation: AtomicUsize,
     inside: AtomicUsize,
     threads: AtomicUsize,
+    cores: usize,
     busy: Mutex<()>,
 }
 
@@ -90,6 +114,7 @@ fn pool() -> &'static Pool {
             generation: AtomicUsize::new(0),
             inside: AtomicUsize::new(0),
             threads: AtomicUsize::new(wish.unwrap_or_else(cores).clamp(1, MOST_THREADS)),
+            cores: cores(),
             busy: Mutex::new(()),
         }
     })
@@ -114,9 +139,17 @@ pub fn run(tasks: usize, body: &(dyn Fn(usize) + Sync)) {
         (0..tasks).for_each(body);
         return;
     };
-    let region = Region { body, tasks, next: AtomicUsize::new(0), panic: Mutex::new(None) };
+    // With more threads than cores some share one anyway.
+    let known = if helpers < pool.cores { processor::current() } else { None };
+    let region = Region {
+        body,
+        tasks,
+        next: AtomicUsize::new(0),
+        processor: AtomicUsize::new(known.unwrap_or(NOWHERE)),
+        panic: Mutex::new(None),
+    };
     publish(pool, &region, helpers);
-    region.work();
+    region.call();
     withdraw(pool);
     let panic = lock(&region.panic).take();
     // Freed first: unwinding through the guard would poison it.
@@ -176,7 +209,7 @@ fn worker(pool: &'static Pool) {
         };
         if let Some(region) = joined {
             // SAFETY: joined under the lock while published, and `inside` keeps the caller waiting until we have left.
-            unsafe { (*region).work() };
+            unsafe { (*region).help() };
             let mut published = lock(&pool.published);
             published.inside -= 1;
             pool.inside.fetch_sub(1, Ordering::Release);
