@@ -23,7 +23,7 @@ export async function javascriptPart({ kernels, noise, repetitions }) {
   }
   const contenders = {
     bare: many(calls, () => binding.bareCallForTest(given[0], given[1], given[2], 0, undefined)),
-    reading: many(calls, () => binding.readArgumentsForTest(given[0], given[1], given[2], 0, undefined)),
+    reading: many(calls, () => binding.readArgumentsForTest(given[0], given[1], given[2], 0)),
     least: many(calls, least.call),
     layer: many(10, layer.call),
   }
@@ -84,12 +84,12 @@ function addon() {
   return createRequire(import.meta.url)(new URL(name, folder).pathname)
 }
 
-/** Few enough calls that no collection comes between, after the compiler has seen the call often. */
+/** The least of several windows: in the first ones the compiler's own objects are counted too. */
 function heapPerCall(call) {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc')
-  for (let index = 0; index < calls; index++) call()
-  const growth = Array.from({ length: 5 }, () => {
+  for (let index = 0; index < 3 * calls; index++) call()
+  const growth = Array.from({ length: 10 }, () => {
     collect()
     const before = process.memoryUsage().heapUsed
     for (let index = 0; index < calls; index++) call()

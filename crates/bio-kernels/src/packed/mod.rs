@@ -164,6 +164,9 @@ impl PackedMatrix {
     }
 
     fn multiply(&self, out: &mut [f32], x: &[f32], bias: Option<&[f32]>, spans: &[Span]) {
+        if out.is_empty() {
+            return;
+        }
         let isa = isa::current();
         match &self.storage {
             Storage::Float(panels) => panels.multiply(isa, out, x, spans),

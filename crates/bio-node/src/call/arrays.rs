@@ -92,6 +92,9 @@ impl<const COUNT: usize> Call<COUNT> {
     }
 
     fn memory<T: Element>(&self, index: usize, written: bool) -> Result<Option<(Found<T>, Memory)>> {
+        if index >= self.given {
+            return Ok(None);
+        }
         let (env, value, kind) = (self.env, self.values[index], std::ptr::null_mut());
         let (mut length, mut data, mut offset) = (0, std::ptr::null_mut(), 0);
         let (mut buffer, mut bytes, start) = (std::ptr::null_mut(), 0, std::ptr::null_mut());

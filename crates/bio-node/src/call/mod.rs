@@ -27,6 +27,8 @@ pub struct Call<const COUNT: usize> {
     operation: &'static str,
     env: sys::napi_env,
     values: [sys::napi_value; COUNT],
+    /// How many were given: what is left out is not there, and nothing is asked about it.
+    given: usize,
     arrays: [arrays::Memory; COUNT],
 }
 
@@ -38,7 +40,7 @@ impl<const COUNT: usize> Call<COUNT> {
         let (this, data) = (std::ptr::null_mut(), std::ptr::null_mut());
         // SAFETY: `values` has room for `count`; Node-API fills what is not given with `undefined`. It fails for no call that is running.
         unsafe { sys::napi_get_cb_info(env, info, &raw mut count, values.as_mut_ptr(), this, data) };
-        Self { operation, env, values, arrays: [arrays::Memory::NONE; COUNT] }
+        Self { operation, env, values, given: count, arrays: [arrays::Memory::NONE; COUNT] }
     }
 
     pub fn env(&self) -> sys::napi_env {

@@ -44,7 +44,7 @@ export interface Binding {
   squareAccumulate(out: F32, dy: F32, x: F32, rows: number, n: number, k: number): void
   pack(weights: F32, dtype: PackedDtype, experts: number, rows: number, columns: number, groupSize: number): NativePacked
   unpack(out: F32, packed: NativePacked): void
-  matmulPacked(out: F32, x: F32, packed: NativePacked, m: number, bias: F32 | undefined): void
+  matmulPacked(out: F32, x: F32, packed: NativePacked, m: number, bias?: F32): void
   groupedMatmulPacked(out: F32, x: F32, packed: NativePacked, offsets: I32): void
   packZeros(dtype: PackedDtype, experts: number, rows: number, columns: number, groupSize: number): NativePacked
   setBlocks(packed: NativePacked, rows: I32, blocks: Uint8Array, type: BlockType): void
@@ -99,7 +99,7 @@ export interface Binding {
   /** Does nothing with as many arguments as `matmulPacked`: what the bench holds a call against. */
   bareCallForTest(...five: readonly unknown[]): void
   /** Reads the arguments of `matmulPacked`, no more. */
-  readArgumentsForTest(out: F32, x: F32, packed: NativePacked, m: number, bias: F32 | undefined): void
+  readArgumentsForTest(out: F32, x: F32, packed: NativePacked, m: number, bias?: F32): void
   /** Panics on purpose: what the tests of error handling call. */
   panicForTest(): void
 }
