@@ -43,8 +43,10 @@ export async function betweenProbes(kernels, name, part) {
   return [...limits, ...rows]
 }
 
-/** One thread and two, where there are two. */
+let counts
+
+/** One thread and two, where there were two at the start: rows change how many are in use. */
 export function threadCounts(kernels) {
-  const all = kernels.threads
-  return all > 1 ? [1, 2] : [1]
+  counts ??= kernels.threads > 1 ? [1, 2] : [1]
+  return counts
 }

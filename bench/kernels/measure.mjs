@@ -8,7 +8,7 @@ const sampled = 509
 /** A call shorter than this is repeated within one measurement: the clock, and a cold start of the core, shall not show. */
 const leastSeconds = 0.002
 /** What a row may take for each contender. Slow ones have fewer repetitions then, all the same number, and at least these. */
-const secondsPerContender = 1.5
+const secondsPerContender = 1
 const leastRepetitions = 7
 
 /**
