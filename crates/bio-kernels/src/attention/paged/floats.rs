@@ -11,7 +11,9 @@
 //! queries and sums lie in that order too.
 
 #[cfg(target_arch = "x86_64")]
-mod x86;
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 
 use std::cell::RefCell;
 use std::thread::LocalKey;
@@ -45,6 +47,13 @@ trait Float: Copy + Default + Send + Sync + 'static {
     #[cfg(target_arch = "x86_64")]
     unsafe fn load<const HALF: usize>(at: *const Self) -> std::arch::x86_64::__m256;
 
+    /// All sixteen.
+    ///
+    /// # Safety
+    /// Sixteen values at `at`, and AVX-512 F and BW.
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn load_sixteen(at: *const Self) -> std::arch::x86_64::__m512;
+
     /// Stores a row.
     fn write(isa: Isa, to: &mut [Self], row: &[f32]);
 
@@ -70,6 +79,13 @@ impl Float for f32 {
     unsafe fn load<const HALF: usize>(at: *const f32) -> std::arch::x86_64::__m256 {
         // SAFETY: the caller's promise.
         unsafe { std::arch::x86_64::_mm256_loadu_ps(at.add(HALF * LANES)) }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn load_sixteen(at: *const f32) -> std::arch::x86_64::__m512 {
+        // SAFETY: the caller's promise.
+        unsafe { std::arch::x86_64::_mm512_loadu_ps(at) }
     }
 
     fn write(_: Isa, to: &mut [f32], row: &[f32]) {
@@ -114,6 +130,22 @@ impl Float for u16 {
         }
     }
 
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn load_sixteen(at: *const u16) -> std::arch::x86_64::__m512 {
+        use std::arch::x86_64::*;
+        // SAFETY: the caller's promise.
+        unsafe {
+            // The upper half of each 32 bits is one of the even values, then of the odd ones; the lower is 0.
+            let places = _mm512_set_epi16(
+                15, 0, 13, 0, 11, 0, 9, 0, 7, 0, 5, 0, 3, 0, 1, 0, 14, 0, 12, 0, 10, 0, 8, 0, 6, 0, 4, 0, 2,
+                0, 0, 0,
+            );
+            let values = _mm512_castsi256_si512(_mm256_loadu_si256(at.cast()));
+            _mm512_castsi512_ps(_mm512_maskz_permutexvar_epi16(0xaaaa_aaaa, places, values))
+        }
+    }
+
     fn write(isa: Isa, to: &mut [u16], row: &[f32]) {
         narrow(isa, to, row);
     }
@@ -153,14 +185,18 @@ impl<P: Float> PageValue for P {
             let (sums, queries) = (&mut sums[r * SPAN..], &queries[r * width..(r + rows) * width]);
             match isa {
                 #[cfg(target_arch = "x86_64")]
-                // SAFETY: these tiers have AVX2 and FMA.
-                Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16 => unsafe {
-                    x86::score_rows(sums, queries, keys, width, ahead);
+                // SAFETY: this tier has AVX2 and FMA.
+                Isa::Avx2 => unsafe {
+                    avx2::score_rows(sums, queries, keys, width, ahead);
+                },
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: these tiers have AVX-512 F and BW.
+                Isa::Avx512 | Isa::Avx512Bf16 => unsafe {
+                    avx512::score_rows(sums, queries, keys, width, ahead);
                 },
                 Isa::Neon => score_rows::<true, P>(sums, queries, keys, width),
                 _ => score_rows::<false, P>(sums, queries, keys, width),
             }
-            ahead.pause();
         });
     }
 
@@ -178,9 +214,14 @@ impl<P: Float> PageValue for P {
     ) {
         match isa {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: these tiers have AVX2 and FMA.
-            Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16 => unsafe {
-                x86::mix_rows(sums, weights, values, width, ahead);
+            // SAFETY: this tier has AVX2 and FMA.
+            Isa::Avx2 => unsafe {
+                avx2::mix_rows(sums, weights, values, width, ahead);
+            },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: these tiers have AVX-512 F and BW.
+            Isa::Avx512 | Isa::Avx512Bf16 => unsafe {
+                avx512::mix_rows(sums, weights, values, width, ahead);
             },
             Isa::Neon => mix_rows::<true, P>(sums, weights, values, width),
             _ => mix_rows::<false, P>(sums, weights, values, width),

@@ -10,7 +10,9 @@
 //! ```
 
 #[cfg(target_arch = "x86_64")]
-mod x86;
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -58,13 +60,17 @@ impl PageValue for i8 {
             let (sums, queries) = (&mut sums[r * SPAN..], &queries[r * width..(r + rows) * width]);
             match isa {
                 #[cfg(target_arch = "x86_64")]
+                // SAFETY: these tiers have AVX-512 F, BW and VNNI.
+                Isa::Avx512 | Isa::Avx512Bf16 if width.is_multiple_of(avx512::STEP) => unsafe {
+                    avx512::score_rows(sums, queries, keys, width, ahead);
+                },
+                #[cfg(target_arch = "x86_64")]
                 // SAFETY: these tiers have AVX2.
                 Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16 => unsafe {
-                    x86::score_rows(sums, queries, keys, width, ahead);
+                    avx2::score_rows(sums, queries, keys, width, ahead);
                 },
                 _ => score_rows(sums, queries, keys, width),
             }
-            ahead.pause();
         });
     }
 
@@ -82,9 +88,14 @@ impl PageValue for i8 {
     ) {
         match isa {
             #[cfg(target_arch = "x86_64")]
+            // SAFETY: these tiers have AVX-512 F, BW and VNNI.
+            Isa::Avx512 | Isa::Avx512Bf16 if width.is_multiple_of(avx512::STEP) => unsafe {
+                avx512::mix_rows(sums, weights, values, width, ahead);
+            },
+            #[cfg(target_arch = "x86_64")]
             // SAFETY: these tiers have AVX2.
             Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16 => unsafe {
-                x86::mix_rows(sums, weights, values, width, ahead);
+                avx2::mix_rows(sums, weights, values, width, ahead);
             },
             _ => mix_rows(sums, weights, values, width),
         }

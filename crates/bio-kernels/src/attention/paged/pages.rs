@@ -101,3 +101,8 @@ pub fn in_groups(rows: usize, mut body: impl FnMut(usize, usize)) {
         r += count;
     }
 }
+
+/// How many groups those are.
+pub fn groups(rows: usize) -> usize {
+    rows / 4 + (rows % 4).count_ones() as usize
+}

@@ -4,7 +4,7 @@ use std::array::from_fn;
 use std::ops::Range;
 
 use super::ahead::{Ahead, STREAMS};
-use super::pages::{Blocks, PADDING, PageValue, SPAN, Scores, in_groups};
+use super::pages::{Blocks, PADDING, PageValue, SPAN, Scores, groups, in_groups};
 use super::softmax::{merge, state_size};
 use super::{PageShape, PagedQueries};
 use crate::disjoint::Disjoint;
@@ -291,7 +291,6 @@ impl<P: PageValue> Tile<'_, P> {
                             width,
                             &mut ahead,
                         );
-                        ahead.pause();
                     });
                     first += alike;
                 }
@@ -336,7 +335,8 @@ impl<P: PageValue> Tile<'_, P> {
             };
             &pages[start..end]
         };
-        Ahead::new(from_fn(|i| pieces.get(i).map_or(&[][..], bytes)), self.kv_heads.len())
+        let calls = self.kv_heads.len() * groups(self.rows_per_head());
+        Ahead::new(from_fn(|i| pieces.get(i).map_or(&[][..], bytes)), calls)
     }
 
     /// The states of no positions.
