@@ -5,8 +5,11 @@
 //!   for each stretch of columns ................ 4,096 of them: packed as [columns, 16] they are 256 kB, half of the L2
 //!     for each strip of 16 weight rows ......... its sums [16, 16]: between stretches in a scratch, after the last turned and written
 //!       for each row block ..................... 4 rows at a time, or 4 blocks of one row side by side: 8 registers of sums, so
-//!         for each block: sums += values ⊗ panel[index]         that no addition waits for the one before
+//!         for each block: sums += values ⊗ panel[index]         that no addition waits for the one before (AVX-512: avx512.rs)
 //! ```
+
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -58,7 +61,6 @@ impl Product<'_> {
     fn multiply_panel(&self, panel: usize, row_blocks: Range<usize>) {
         let blocks = self.blocks;
         let (per_strip, stretches) = (STRIP / blocks.height, blocks.stretches().len());
-        let wide = matches!(self.isa, Isa::Avx512 | Isa::Avx512Bf16);
         let width = if self.m - panel * PANEL > 8 { 16 } else { 8 };
         let x = Strided::new(self.x, blocks.columns, self.m, true);
         BUFFERS.with_borrow_mut(|(packed, sums)| {
@@ -71,7 +73,14 @@ impl Product<'_> {
                 for (strip, first) in row_blocks.clone().step_by(per_strip).enumerate() {
                     let row_blocks = first..(first + per_strip).min(row_blocks.end);
                     let sums = &mut sums[strip % strips * STRIP * PANEL..][..STRIP * PANEL];
-                    multiply_strip(self.isa, sums, packed, width, blocks, stretch, row_blocks.clone(), wide);
+                    match self.isa {
+                        #[cfg(target_arch = "x86_64")]
+                        // SAFETY: these tiers have AVX-512 F.
+                        Isa::Avx512 | Isa::Avx512Bf16 => unsafe {
+                            avx512::multiply_strip(sums, packed, blocks, stretch, row_blocks.clone());
+                        },
+                        isa => multiply_strip(isa, sums, packed, width, blocks, stretch, row_blocks.clone()),
+                    }
                     if stretch + 1 == stretches {
                         self.put(sums, panel * PANEL, blocks.rows_of(&row_blocks));
                     }
@@ -103,15 +112,14 @@ impl Product<'_> {
 }
 
 per_isa! {
-    /// Adds to sums [16, 16] what a stretch of columns brings to a strip's row blocks. `wide`: 32 registers hold 16 values each.
+    /// Adds to sums [16, 16] what a stretch of columns brings to a strip's row blocks.
     fn multiply_strip(
-        sums: &mut [f32], panel: &[f32], width: usize, blocks: &Blocks, stretch: usize, row_blocks: Range<usize>, wide: bool,
+        sums: &mut [f32], panel: &[f32], width: usize, blocks: &Blocks, stretch: usize, row_blocks: Range<usize>,
     ) {
         match (blocks.height, width) {
             (1, 8) => strip::<FMA, 4, 1, 8>(sums, panel, blocks, stretch, row_blocks),
             (1, _) => strip::<FMA, 4, 1, 16>(sums, panel, blocks, stretch, row_blocks),
             (_, 8) => strip::<FMA, 1, 4, 8>(sums, panel, blocks, stretch, row_blocks),
-            _ if wide => strip::<FMA, 2, 4, 16>(sums, panel, blocks, stretch, row_blocks),
             _ => strip::<FMA, 1, 4, 16>(sums, panel, blocks, stretch, row_blocks),
         }
     }
