@@ -14,7 +14,7 @@ impl Element for i8 {}
 impl Element for u8 {}
 
 /// The memory of an array argument, in addresses.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 pub struct Memory {
     start: usize,
     end: usize,
