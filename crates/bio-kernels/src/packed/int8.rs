@@ -245,15 +245,15 @@ mod vnni {
         let (rows, steps) = (sums.len() / tiles.len(), tiles[0].values.len() / STEP);
         let x = x.rows(first..first + ROWS);
         assert!(x.stride >= 4 * steps && x.values.len() >= ROWS * x.stride);
-        assert!(x.scales.len() == ROWS && x.corrections.len() == ROWS);
+        assert!(first + ROWS <= rows && x.scales.len() == ROWS && x.corrections.len() == ROWS);
         let (mut weights, mut scales) = ([tiles[0].values.as_ptr(); TILES], [_mm512_setzero_ps(); TILES]);
         let mut outs = [sums.as_mut_ptr(); TILES];
         for at in 0..TILES {
             let tile = at.min(tiles.len() - 1);
-            let sums = &mut sums[tile * rows + first..][..ROWS];
             let Tile { values, scales: of_rows, .. } = tiles[tile];
             assert!(values.len() >= steps * STEP && of_rows.len() >= TILE);
-            (weights[at], outs[at]) = (values.as_ptr(), sums.as_mut_ptr());
+            weights[at] = values.as_ptr();
+            outs[at] = outs[at].wrapping_add(tile * rows + first);
             // SAFETY: sixteen, by the assertion.
             scales[at] = unsafe { _mm512_loadu_ps(of_rows.as_ptr()) };
         }
@@ -275,7 +275,7 @@ mod vnni {
                 }
             }
         }
-        // SAFETY: each tile has `ROWS` sums of sixteen, and x as many corrections and scales, by the slices and assertions above.
+        // SAFETY: each tile has sums of sixteen for `rows`, and x has `ROWS` corrections and scales, by the assertions.
         unsafe {
             for i in 0..ROWS {
                 let correction = _mm512_set1_epi32(*x.corrections.as_ptr().add(i));

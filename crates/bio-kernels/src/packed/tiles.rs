@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! for each stretch of up to 96 rows of x and some tiles .. one task
-//!   for each tile (few rows: two or four tiles) .......... its bytes come from memory once, and stay in the L2
+//!   for each tile, or for some side by side .............. its bytes come from memory once, and stay in the L2
 //!     Format::dots ....................................... rows×16 sums, in registers some rows at a time
 //!     out = sums (+ bias)
 //! ```
