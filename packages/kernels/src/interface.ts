@@ -323,8 +323,8 @@ export interface MatmulOptions {
   /** Add to `out` instead of overwriting it. */
   readonly accumulate?: boolean
   /**
-   * a has many zeros (from a tenth on it pays), as after a relu: what finite values of b they are multiplied with is left out. The bits stay
-   * the same, but that a sum which underflowed to −0 may keep its sign.
+   * a may have many zeros, as after a relu: where there are enough of them to pay, by a sample, what finite values of b they are multiplied
+   * with is left out. The bits stay the same, but that a sum which underflowed to −0 may keep its sign.
    */
   readonly skipZeros?: boolean
 }

@@ -64,8 +64,8 @@ pub fn matmul(out: &mut [f32], a: &[f32], b: &[f32], shape: MatmulShape) -> Resu
     product(out, a, b, shape, false)
 }
 
-/// `matmul` for an A with many zeros: leaves out what they are multiplied with. The bits are those of `matmul`, but that a sum which
-/// underflowed to −0 may keep its sign.
+/// `matmul` for an A that may have many zeros: where there are enough of them, by a sample, leaves out what they are multiplied with. The
+/// bits are those of `matmul`, but that a sum which underflowed to −0 may keep its sign.
 pub fn matmul_skipping_zeros(out: &mut [f32], a: &[f32], b: &[f32], shape: MatmulShape) -> Result<()> {
     product(out, a, b, shape, true)
 }
@@ -81,13 +81,15 @@ fn product(out: &mut [f32], a: &[f32], b: &[f32], shape: MatmulShape, skip_zeros
     if k == 0 && !accumulate {
         out.fill(0.0);
     }
+    let isa = isa::current();
+    #[cfg(target_arch = "x86_64")]
+    let skip_zeros = skip_zeros && zeros::pay(isa, a, m);
     let a = Strided::new(a, m, k, transpose_a);
     let b = Strided::new(b, k, n, transpose_b);
-    let isa = isa::current();
     let out = Disjoint::new(out);
     let out = Target { values: &out, first: 0, stride: n };
     #[cfg(target_arch = "x86_64")]
-    if skip_zeros && isa.has_avx2() && k > 0 {
+    if skip_zeros {
         let tasks = crate::pool::threads().min(m * n * k / WORTH_A_TASK).clamp(1, m);
         crate::pool::run(tasks, &|task| {
             zeros::multiply(isa, out, a, b, n, part(0..m, task, tasks), k, !accumulate);

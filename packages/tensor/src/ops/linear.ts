@@ -22,13 +22,12 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   const sizes = { m: rows, n: n!, k: k! }
   const data = allocate(rows * n!)
   if (bias !== undefined) repeatInto(data, f32(bias, 'linear'))
-  const values = f32(x, 'linear')
-  getKernels().matmul(data, values, f32(weight, 'linear'), {
+  getKernels().matmul(data, f32(x, 'linear'), f32(weight, 'linear'), {
     ...sizes,
     transposeB: true,
     accumulate: bias !== undefined,
     // Only in training: the sign of a 0 that underflowed may depend on the batch then.
-    skipZeros: isGradEnabled() && hasManyZeros(values),
+    skipZeros: isGradEnabled(),
   })
   return record(
     'linear',
@@ -42,20 +41,6 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   )
 }
 
-/** Whether a sixth of the values or more are 0, by 64 of them: what a relu before this layer, or after it, leaves. */
-function hasManyZeros(values: Float32Array): boolean {
-  const samples = 64
-  if (values.length < samples) return false
-  let zeros = 0
-  // Steps of the golden ratio: even over the array, and no column of it is met twice in a row.
-  for (let i = 0, at = 0; i < samples; i++) {
-    if (values[Math.floor(at * values.length)] === 0) zeros++
-    at += 0.6180339887498949
-    if (at >= 1) at -= 1
-  }
-  return zeros >= samples / 6
-}
-
 /** dx = dy·W, dW = dyᵀ·x, db = Σ over rows of dy. */
 function linearBackward(
   dy: Float32Array,
@@ -64,7 +49,7 @@ function linearBackward(
 ): (Float32Array | undefined)[] {
   const kernels = getKernels()
   showLinear(weight!, dy, f32(x!, 'linear'))
-  const skipZeros = hasManyZeros(dy)
+  const skipZeros = true // what a relu leaves
   let [dx, dWeight, dBias]: (Float32Array | undefined)[] = []
   if (needs[0]) {
     dx = allocate(m * k)
