@@ -7,6 +7,10 @@ use std::ops::Range;
 
 use super::super::blocks::{Blocks, Run};
 use super::{PANEL, STRIP};
+use crate::memory::prefetch;
+
+/// Values of blocks that are asked for ahead of time.
+const AHEAD: usize = 512;
 
 /// Adds to sums [16, 16] what a stretch of columns brings to a strip's row blocks.
 #[target_feature(enable = "avx512f")]
@@ -88,6 +92,9 @@ unsafe fn add<const HEIGHT: usize>(tile: &mut [__m512; HEIGHT], panel: &[f32], r
         let index = *run.indices.get_unchecked(at) as usize;
         let x = _mm512_loadu_ps(panel.as_ptr().add(index * PANEL));
         let values = run.values.as_ptr().add(at * HEIGHT);
+        if HEIGHT > 1 {
+            prefetch(values.wrapping_add(AHEAD));
+        }
         for h in 0..HEIGHT {
             tile[h] = _mm512_fmadd_ps(_mm512_set1_ps(*values.add(h)), x, tile[h]);
         }
