@@ -12,7 +12,7 @@ export function checkedSparse(backend: Backend): Pick<Kernels, 'packSparse' | 's
       checkOneOf('packSparse', 'format', format, ['auto', 'dense', 'csr', '4x1', '16x1'])
       if (batch !== undefined) checkSize('packSparse', 'batch', batch, 1)
       checkArray('packSparse', 'weights', weights, rows * columns)
-      const shape = { rows, columns, ...(batch === undefined ? {} : { batch }) }
+      const shape = { rows, columns, isa: backend.isa, ...(batch === undefined ? {} : { batch }) }
       const chosen = format === 'auto' ? chooseSparseFormat(weights, shape) : format
       return backend.packSparse(weights, { rows, columns, format: chosen })
     },
