@@ -19,6 +19,19 @@ pub(crate) fn prefer_huge_pages<T>(buffer: &mut Vec<T>) {
     let _ = buffer;
 }
 
+/// Asks the second-level cache for what will be read after more than the first one holds.
+#[inline(always)]
+pub(crate) fn prefetch_to_second_level<T>(at: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: SSE is part of x86-64, and a prefetch reads nothing and faults on no address.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T1>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
 /// Asks the first-level cache for what will be read soon.
 #[inline(always)]
 pub(crate) fn prefetch<T>(at: *const T) {

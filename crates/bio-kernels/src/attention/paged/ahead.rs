@@ -1,7 +1,5 @@
 //! Memory that is asked for before its turn: blocks lie anywhere, so the hardware can't foresee the next one.
 
-use crate::memory::prefetch;
-
 /// Blocks that are computed, and fetched, side by side: memory answers several streams faster than one (NOTES.md).
 pub const STREAMS: usize = 4;
 const LINE: usize = 64;
@@ -38,14 +36,14 @@ impl Ahead {
         self.calls = self.calls.saturating_sub(1);
     }
 
-    /// Some of the call's parts are next.
+    /// Some of the call's parts are next; `ask` is a prefetch.
     #[inline(always)]
-    pub fn fetch(&mut self, parts: usize) {
+    pub fn fetch(&mut self, parts: usize, ask: impl Fn(*const u8)) {
         self.due += parts * self.per_part;
         while self.due >= ONE {
             self.due -= ONE;
             for block in self.blocks {
-                prefetch(block.wrapping_add(self.done));
+                ask(block.wrapping_add(self.done));
             }
             self.done += LINE;
         }

@@ -95,7 +95,7 @@ pub struct PagedQueries<'a> {
 /// Rows of queries that share a pass over keys, if one token's group is not larger.
 const ROWS: usize = 64;
 /// Bytes of a block that are read in one go at least, by as many of its key heads as that takes: shorter runs leave memory waiting (NOTES.md).
-const RUN: usize = 16384;
+const RUN: usize = 32768;
 /// With fewer tasks per thread than this, spans become tasks of their own.
 const TASKS_PER_THREAD: usize = 4;
 

@@ -3,6 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::{Ahead, Blocks, Float, LANES, PADDING, SPAN, total};
+use crate::memory::prefetch;
 
 /// One, two or four rows of queries, so many keys at a time that eight or twelve sums are in registers.
 #[target_feature(enable = "avx2,fma")]
@@ -28,7 +29,7 @@ pub fn score_rows<P: Float>(
     for (keys, tokens) in keys.into_iter().zip(tokens) {
         let (mut k, mut left) = (keys.as_ptr(), tokens);
         while left > 0 {
-            ahead.fetch(1);
+            ahead.fetch(1, prefetch);
             // SAFETY: rows of `width` values, as many of queries as `rows` and of keys as are left at least; a score for each pair, by the assertion.
             unsafe {
                 let done = match (rows, left) {
@@ -142,7 +143,7 @@ pub fn mix_rows<P: Float>(
     ahead.begin(width.div_ceil(4 / rows * PADDING));
     let mut d = 0;
     while d < width {
-        ahead.fetch(1);
+        ahead.fetch(1, prefetch);
         let (sums, weights) = (sums[d..].as_mut_ptr(), weights.as_ptr());
         // SAFETY: from here `width` − d values in each row, as many rows of sums as `rows`; a weight for each pair, by the assertion.
         d += unsafe {

@@ -3,6 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::{Ahead, Blocks, Float, PADDING, SPAN};
+use crate::memory::prefetch_to_second_level;
 
 /// Sums in registers: pairs of a row and a key, which make up one register of scores.
 const SUMS: usize = 16;
@@ -37,7 +38,7 @@ pub fn score_rows<P: Float>(
                     _ => keys_of::<P, 1, 1>(scores, q, k, width),
                 };
                 (scores, k, left) = (scores.add(done), k.add(done * width), left - done * width);
-                ahead.fetch(done * width);
+                ahead.fetch(done * width, prefetch_to_second_level);
             }
         }
     }
@@ -163,7 +164,7 @@ unsafe fn mix_columns<P: Float, const R: usize, const U: usize>(
         for values in values {
             let (mut at, mut left) = (values.as_ptr().wrapping_add(d), values.len());
             while left >= width {
-                ahead.fetch(PADDING * U);
+                ahead.fetch(PADDING * U, prefetch_to_second_level);
                 let mut weight = [_mm512_setzero_ps(); R];
                 for r in 0..R {
                     weight[r] = _mm512_set1_ps(*weights.add(r * SPAN));

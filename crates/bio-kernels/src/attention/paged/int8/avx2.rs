@@ -4,6 +4,7 @@ use std::arch::x86_64::*;
 
 use super::super::pages::PADDING;
 use super::{Ahead, Blocks, SPAN};
+use crate::memory::prefetch;
 
 /// Values of a register of sums.
 const LANES: usize = 8;
@@ -27,7 +28,7 @@ pub fn score_rows(
     for (keys, tokens) in keys.into_iter().zip(tokens) {
         let (mut k, mut left) = (keys.as_ptr(), tokens);
         while left > 0 {
-            ahead.fetch(1);
+            ahead.fetch(1, prefetch);
             // SAFETY: rows of `width` values, as many of queries as `rows` and of keys as are left at least; a score for each pair, by the assertion.
             unsafe {
                 let done = match (rows, left) {
@@ -115,7 +116,7 @@ pub fn mix_rows(sums: &mut [i32], weights: &[i16], values: Blocks<'_, i8>, width
     ahead.begin(width.div_ceil(4 / rows * PADDING));
     let mut d = 0;
     while d < width {
-        ahead.fetch(1);
+        ahead.fetch(1, prefetch);
         let (sums, weights) = (sums[d..].as_mut_ptr(), weights.as_ptr());
         // SAFETY: from here `width` − d values in each row, as many rows of sums as `rows`; a weight for each pair, by the assertion.
         d += unsafe {

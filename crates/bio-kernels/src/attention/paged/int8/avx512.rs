@@ -3,6 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::{Ahead, Blocks, SPAN};
+use crate::memory::prefetch_to_second_level;
 
 /// Values of a register of 16 bits.
 pub const STEP: usize = 32;
@@ -37,7 +38,7 @@ pub fn score_rows(
                     _ => keys_of::<1, 1>(scores, q, k, width),
                 };
                 (scores, k, left) = (scores.add(done), k.add(done * width), left - done * width);
-                ahead.fetch(done * width);
+                ahead.fetch(done * width, prefetch_to_second_level);
             }
         }
     }
@@ -154,7 +155,7 @@ unsafe fn mix_columns<const R: usize, const U: usize>(
             let (mut at, mut left) = (values.as_ptr().wrapping_add(d), values.len());
             let mut pair = [_mm512_setzero_si512(); R];
             while left >= 2 * width {
-                ahead.fetch(2 * STEP * U);
+                ahead.fetch(2 * STEP * U, prefetch_to_second_level);
                 for r in 0..R {
                     let two = weights.add(r * SPAN).cast::<i32>().read_unaligned();
                     pair[r] = _mm512_set1_epi32(two);
