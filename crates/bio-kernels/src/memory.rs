@@ -20,16 +20,12 @@ pub(crate) fn prefer_huge_pages<T>(buffer: &mut Vec<T>) {
 }
 
 /// Asks the second-level cache for what will be read after more than the first one holds.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(crate) fn prefetch_to_second_level<T>(at: *const T) {
-    #[cfg(target_arch = "x86_64")]
+    use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
     // SAFETY: SSE is part of x86-64, and a prefetch reads nothing and faults on no address.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T1>(at.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
+    unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) };
 }
 
 /// Asks the first-level cache for what will be read soon.
