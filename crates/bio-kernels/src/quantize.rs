@@ -36,9 +36,9 @@ pub(crate) fn quantize_row_body(values: &mut [i8], x: &[f32]) -> (f32, i32) {
     }
     let (inverse, mut sum) = (127.0 / size, 0);
     for (value, x) in values.iter_mut().zip(x) {
-        let integer = integer((x * inverse).clamp(-127.0, 127.0));
-        *value = integer as i8;
-        sum += integer;
+        *value = integer((x * inverse).clamp(-127.0, 127.0)) as i8;
+        // Not the integer itself: only its last byte is 0 where 0 met an infinite inverse, as it does beside a denormal.
+        sum += i32::from(*value);
     }
     (size / 127.0, sum)
 }

@@ -217,6 +217,30 @@ fn a_row_with_nan_is_nan_and_leaves_the_others_alone() {
     });
 }
 
+/// 127 over a denormal is infinite, and times 0 no number.
+#[test]
+fn a_row_of_a_denormal_and_zeros_is_multiplied_by_what_it_holds() {
+    let (n, k) = (20, 64);
+    let mut x = vec![0.0; k];
+    x[3] = 1e-40;
+    let weights = Noise(1).floats(n * k, 1e6);
+    for dtype in [PackedDtype::Int8, PackedDtype::Int4 { group_size: 32 }] {
+        let packed = PackedMatrix::pack(&weights, dtype, 1, n, k).unwrap();
+        let mut held = vec![0.0; n * k];
+        packed.unpack(&mut held).unwrap();
+        let seen = as_seen(&x, dtype, k);
+        on_every_tier(|tier| {
+            let mut out = vec![f32::NAN; n];
+            matmul_packed(&mut out, &x, &packed, 1, None).unwrap();
+            for (out, held) in out.iter().zip(held.chunks_exact(k)) {
+                let truth = seen[3] * f64::from(held[3]);
+                let error = (f64::from(*out) - truth).abs();
+                assert!(error <= 1e-4 * truth.abs(), "{tier} {dtype:?}: {out} for {truth}");
+            }
+        });
+    }
+}
+
 #[test]
 fn zeros_are_held_as_zeros_and_so_is_what_was_never_set() {
     for (dtype, columns) in [(PackedDtype::Int8, 33), (PackedDtype::Int4 { group_size: 32 }, 32)] {
