@@ -262,3 +262,17 @@ fn pages_that_are_not_there_are_refused_and_nothing_is_written() {
     assert!(paged_attention(&mut out, &[1.0; 2], &memory, &memory[..4], good, pages).is_err());
     assert_eq!(out, [7.0; 2]);
 }
+
+#[test]
+fn no_tokens_are_no_work_whatever_a_block_would_hold() {
+    let shape = PageShape { kv_heads: 1, head_dim: 2, block_tokens: usize::MAX / 4 };
+    let none = PagedQueries {
+        heads: 1,
+        sequences: &[],
+        positions: &[],
+        block_tables: &[],
+        max_blocks: 1,
+        scale: 1.0,
+    };
+    paged_attention::<f32>(&mut [], &[], &[], &[], none, shape).unwrap();
+}
