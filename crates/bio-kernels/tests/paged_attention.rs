@@ -264,7 +264,7 @@ fn pages_that_are_not_there_are_refused_and_nothing_is_written() {
 }
 
 #[test]
-fn no_tokens_are_no_work_whatever_a_block_would_hold() {
+fn no_tokens_and_no_heads_are_no_work() {
     let shape = PageShape { kv_heads: 1, head_dim: 2, block_tokens: usize::MAX / 4 };
     let none = PagedQueries {
         heads: 1,
@@ -275,4 +275,7 @@ fn no_tokens_are_no_work_whatever_a_block_would_hold() {
         scale: 1.0,
     };
     paged_attention::<f32>(&mut [], &[], &[], &[], none, shape).unwrap();
+    let shape = PageShape { block_tokens: 2, ..shape };
+    let no_heads = PagedQueries { heads: 0, sequences: &[0], positions: &[1], block_tables: &[0], ..none };
+    paged_attention(&mut [], &[], &[0.0; 4], &[0.0; 4], no_heads, shape).unwrap();
 }

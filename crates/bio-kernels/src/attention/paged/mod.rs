@@ -133,8 +133,9 @@ pub fn paged_attention<P: PageValue>(
     shape: PageShape,
 ) -> Result<()> {
     check(out, q, key_pages, value_pages, &queries, &shape)?;
-    if queries.positions.is_empty() {
-        return Ok(()); // A block of any size is allowed then: its bytes may not even be counted.
+    // No tokens, and a block may be larger than memory; no heads, and there are no groups of them.
+    if out.is_empty() {
+        return Ok(());
     }
     let isa = isa::current();
     let group = queries.heads / shape.kv_heads;
