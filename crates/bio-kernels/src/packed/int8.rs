@@ -35,12 +35,14 @@ impl Format for Int8 {
     }
 
     fn dots(isa: Isa, sums: &mut [[f32; TILE]], tiles: &[Tile<'_>], x: Quantized<'_>) {
+        #[cfg(target_arch = "x86_64")]
+        if let Isa::Avx512 | Isa::Avx512Bf16 = isa {
+            // SAFETY: these tiers have VNNI.
+            return unsafe { vnni::dots(sums, tiles, x) };
+        }
         let mut totals = [[0i32; TILE]; TALLEST];
         let rows = sums.len() / tiles.len();
         match isa {
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: these tiers have VNNI.
-            Isa::Avx512 | Isa::Avx512Bf16 => return unsafe { vnni::dots(sums, tiles, x) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: this tier has the features.
             Isa::Avx2 => unsafe { avx2::dots(&mut totals[..sums.len()], tiles, x) },

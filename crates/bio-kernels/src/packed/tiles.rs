@@ -15,7 +15,7 @@
 use std::marker::PhantomData;
 
 use super::activations::Quantized;
-use super::{Span, TILE, filled, for_tasks, side_by_side, store};
+use super::{Span, TILE, filled, for_tasks, store};
 use crate::disjoint::Disjoint;
 use crate::error::Result;
 use crate::isa::Isa;
@@ -34,9 +34,7 @@ pub(super) trait Format: Sync {
     fn pairs(isa: Isa) -> bool;
 
     /// Tiles that meet `rows` rows of x at once, 1 to 4.
-    fn side_by_side(_: Isa, rows: usize) -> usize {
-        side_by_side(rows)
-    }
+    fn side_by_side(isa: Isa, rows: usize) -> usize;
 
     /// Integers of a row, one per column, and a scale per group of columns.
     fn quantize(integers: &mut [u8], scales: &mut [f32], weights: &[f32], group_size: usize) -> Result<()>;
