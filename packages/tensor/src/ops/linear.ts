@@ -41,7 +41,7 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   )
 }
 
-/** dx = dy·W, dW = dyᵀ·x, db = Σ over rows of dy. */
+/** dx = dy·W, dW = dyᵀ·x, db = Σ over rows of dy, in which a relu leaves zeros. */
 function linearBackward(
   dy: Float32Array,
   [x, weight]: readonly Tensor[],
@@ -49,15 +49,14 @@ function linearBackward(
 ): (Float32Array | undefined)[] {
   const kernels = getKernels()
   showLinear(weight!, dy, f32(x!, 'linear'))
-  const skipZeros = true // what a relu leaves
   let [dx, dWeight, dBias]: (Float32Array | undefined)[] = []
   if (needs[0]) {
     dx = allocate(m * k)
-    kernels.matmul(dx, dy, f32(weight!, 'linear'), { m, n: k, k: n, skipZeros })
+    kernels.matmul(dx, dy, f32(weight!, 'linear'), { m, n: k, k: n, skipZeros: true })
   }
   if (needs[1]) {
     dWeight = allocate(n * k)
-    kernels.matmul(dWeight, dy, f32(x!, 'linear'), { m: n, n: k, k: m, transposeA: true, skipZeros })
+    kernels.matmul(dWeight, dy, f32(x!, 'linear'), { m: n, n: k, k: m, transposeA: true, skipZeros: true })
   }
   if (needs[2]) {
     dBias = allocate(n).fill(0)
