@@ -92,14 +92,14 @@ async function emptyThread(hertz) {
   const before = new Set(threads())
   const worker = new Worker(
     `const { parentPort, workerData } = require('node:worker_threads')
-    const flag = new Int32Array(workerData.flag)
+    const flag = new Int32Array(new SharedArrayBuffer(4)) // nobody sets it
     parentPort.postMessage('ready')
     let next = performance.now()
-    while (Atomics.load(flag, 0) === 0) {
+    for (;;) {
       next = Math.max(next + 1000 / workerData.hertz, performance.now())
       Atomics.wait(flag, 0, 0, next - performance.now())
     }`,
-    { eval: true, workerData: { hertz, flag: new SharedArrayBuffer(4) } },
+    { eval: true, workerData: { hertz } },
   )
   await new Promise((ready) => worker.once('message', ready))
   const [thread] = threads().filter((id) => !before.has(id))
