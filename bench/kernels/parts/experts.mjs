@@ -1,4 +1,4 @@
-// Experts: rows of x through the experts that their router chose, gathered and multiplied in one call each.
+// Experts: rows of x through the experts that their router chose, multiplied in one call by their numbers, as the peers do.
 import { random } from '../../lib/random.mjs'
 import { threadCounts } from '../limits.mjs'
 import { measure } from '../measure.mjs'
@@ -41,7 +41,7 @@ function besideUniform(zipf, uniform) {
 async function product(bench, packed, { experts, topK, n, k, tokens, zipf, threads }) {
   const { kernels, noise } = bench
   const { dtype } = packed
-  const [x, sorted] = [noise.take(1, tokens * k), new Float32Array(tokens * topK * k)]
+  const x = noise.take(1, tokens * k)
   const out = new Float32Array(tokens * topK * n)
   const routings = Array.from({ length: routingsOf(tokens) }, (_, seed) =>
     route({ tokens, experts, topK, zipf, seed }),
@@ -62,10 +62,8 @@ async function product(bench, packed, { experts, topK, n, k, tokens, zipf, threa
     },
     ours: {
       run() {
-        for (const { offsets, tokenOf } of plans) {
-          kernels.gatherRows(sorted, x, tokenOf, { columns: k })
-          kernels.groupedMatmulPacked(out, sorted, packed, { offsets })
-        }
+        for (const { offsets, tokenOf: index } of plans)
+          kernels.groupedMatmulPacked(out, x, packed, { offsets, index })
       },
       /** As the peers give it: [tokens, topK, n]. */
       get output() {

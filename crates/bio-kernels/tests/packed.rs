@@ -126,7 +126,7 @@ proptest! {
         let all = PackedMatrix::pack(&weights, dtype, experts, n, k).unwrap();
         on_every_tier(|tier| {
             let mut out = vec![f32::NAN; rows * n];
-            grouped_matmul_packed(&mut out, &x, &all, &offsets).unwrap();
+            grouped_matmul_packed(&mut out, &x, &all, &offsets, None).unwrap();
             for e in 0..experts {
                 let (from, to) = (offsets[e] as usize, offsets[e + 1] as usize);
                 let one = PackedMatrix::pack(&weights[e * n * k..(e + 1) * n * k], dtype, 1, n, k).unwrap();
@@ -134,6 +134,28 @@ proptest! {
                 matmul_packed(&mut alone, &x[from * k..to * k], &one, to - from, None).unwrap();
                 assert_eq!(bits(&alone), bits(&out[from * n..to * n]), "{tier} {dtype:?}");
             }
+        });
+    }
+
+    #[test]
+    fn rows_given_by_index_have_the_bits_of_rows_gathered_before(
+        seed: u64, dtype in dtypes(), rows in 0usize..250, tokens in 1usize..40, experts in 1usize..6, n in 1usize..50,
+        wish in 1usize..100, threads in 1usize..4,
+    ) {
+        let k = columns(dtype, wish);
+        let mut noise = Noise(seed);
+        let offsets = noise.offsets(rows, experts);
+        let (x, weights) = (noise.floats(tokens * k, 1.0), noise.floats(experts * n * k, 1.0));
+        let index = noise.integers(rows, tokens);
+        let gathered: Vec<f32> = index.iter().flat_map(|&row| &x[row as usize * k..][..k]).copied().collect();
+        let packed = PackedMatrix::pack(&weights, dtype, experts, n, k).unwrap();
+        on_every_tier(|tier| {
+            let (mut out, mut truth) = (vec![f32::NAN; rows * n], vec![0.0; rows * n]);
+            pool::set_threads(threads);
+            grouped_matmul_packed(&mut out, &x, &packed, &offsets, Some(&index)).unwrap();
+            pool::set_threads(1);
+            grouped_matmul_packed(&mut truth, &gathered, &packed, &offsets, None).unwrap();
+            assert_eq!(bits(&out), bits(&truth), "{tier} {dtype:?}");
         });
     }
 
@@ -281,7 +303,13 @@ fn bad_shapes_are_refused_and_nothing_is_written() {
         );
     }
     assert!(matmul_packed(&mut out, &[1.0; 32], &packed, 1, Some(&[1.0])).is_err());
-    assert!(grouped_matmul_packed(&mut out, &[1.0; 32], &packed, &[0, 2]).is_err());
+    assert!(grouped_matmul_packed(&mut out, &[1.0; 32], &packed, &[0, 2], None).is_err());
+    for row in [-1, 1] {
+        let index = [0, row, 0];
+        let error =
+            grouped_matmul_packed(&mut [0.0; 3 * 4], &[1.0; 32], &packed, &[0, 3], Some(&index)).unwrap_err();
+        assert_eq!(error.code, "ERR_BIO_INDEX");
+    }
     assert!(packed.unpack(&mut out).is_err());
     assert_eq!(out, [7.0; 2]);
 }

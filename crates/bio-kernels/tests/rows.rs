@@ -5,7 +5,7 @@ mod common;
 use bio_kernels::cross_entropy::{cross_entropy, cross_entropy_backward};
 use bio_kernels::norm::{layer_norm, layer_norm_backward, rms_norm, rms_norm_backward};
 use bio_kernels::quantize::{dequantize_int8, quantize_int4, quantize_int8};
-use bio_kernels::rows::{gather_rows, scatter_add_rows, sum_rows};
+use bio_kernels::rows::{gather_rows, scatter_add_rows, scatter_add_rows_backward, sum_rows};
 use bio_kernels::softmax::{softmax, softmax_backward};
 use common::{Noise, assert_close, bits, gradient, on_every_tier, wide};
 use proptest::prelude::*;
@@ -171,6 +171,25 @@ proptest! {
             assert_close(tier, &total, &sums, rows, 0.0);
         });
     }
+
+    #[test]
+    fn the_gradient_of_scaled_rows_is_a_scaled_row_and_a_product(
+        seed: u64, rows in 0usize..30, table in 1usize..12, columns in 1usize..70,
+    ) {
+        let mut noise = Noise(seed);
+        let (dy, index) = (noise.floats(table * columns, 1.0), noise.integers(rows, table));
+        let (x, scales) = (noise.floats(rows * columns, 1.0), noise.floats(rows, 1.0));
+        let dy_of = |at: usize| f64::from(dy[index[at / columns] as usize * columns + at % columns]);
+        let dx_truth: Vec<f64> = (0..rows * columns).map(|at| f64::from(scales[at / columns]) * dy_of(at)).collect();
+        let products: Vec<f64> = (0..rows * columns).map(|at| dy_of(at) * f64::from(x[at])).collect();
+        let scale_truth: Vec<f64> = products.chunks(columns).map(|row| row.iter().sum()).collect();
+        on_every_tier(|tier| {
+            let (mut dx, mut d_scales) = (vec![f32::NAN; rows * columns], vec![f32::NAN; rows]);
+            scatter_add_rows_backward(&mut dx, &mut d_scales, &dy, &x, &index, columns, &scales).unwrap();
+            assert_close(tier, &dx, &dx_truth, 1, 0.0);
+            assert_close(tier, &d_scales, &scale_truth, columns, 0.0);
+        });
+    }
 }
 
 #[test]
@@ -182,6 +201,10 @@ fn bad_indices_and_lengths_are_refused_and_nothing_is_written() {
             scatter_add_rows(&mut out, &[1.0; 4], &[index], 4, None).unwrap_err().code,
             "ERR_BIO_INDEX"
         );
+        let error =
+            scatter_add_rows_backward(&mut out, &mut [7.0], &[1.0; 8], &[1.0; 4], &[index], 4, &[1.0])
+                .unwrap_err();
+        assert_eq!(error.code, "ERR_BIO_INDEX");
         let error = cross_entropy(&mut [7.0], &mut [7.0], &[1.0; 2], &[index], 1, 2, -100).unwrap_err();
         assert_eq!(error.code, "ERR_BIO_INDEX");
     }

@@ -41,7 +41,7 @@ fn packed_products_agree() {
             let offsets = [0, m as i32 / 2, m as i32];
             let what = format!("{dtype:?} {m}×{n}");
             agree(&what, m * n, k, |out| matmul_packed(out, &x, &one, m, Some(&bias)).unwrap());
-            agree(&what, m * n, k, |out| grouped_matmul_packed(out, &x, &two, &offsets).unwrap());
+            agree(&what, m * n, k, |out| grouped_matmul_packed(out, &x, &two, &offsets, None).unwrap());
         }
     }
 }

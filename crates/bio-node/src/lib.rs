@@ -109,6 +109,7 @@ pub fn define_kernels(exports: Object, env: Env) -> napi::Result<()> {
         dequantizeBlocks: gguf::dequantize_blocks,
         gatherRows: rows::gather_rows,
         scatterAddRows: rows::scatter_add_rows,
+        scatterAddRowsBackward: rows::scatter_add_rows_backward,
         sumRows: rows::sum_rows,
         rmsNorm: rows::rms_norm,
         rmsNormBackward: rows::rms_norm_backward,

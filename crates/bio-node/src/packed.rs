@@ -58,6 +58,12 @@ pub fn matmul_packed(
     packed::matmul_packed(out, x, packed.get("matmulPacked")?, m as usize, bias)
 }
 
-pub fn grouped_matmul_packed(out: Out<'_>, x: &[f32], packed: &PackedMatrix, offsets: &[i32]) -> Result<()> {
-    packed::grouped_matmul_packed(out, x, packed.get("groupedMatmulPacked")?, offsets)
+pub fn grouped_matmul_packed(
+    out: Out<'_>,
+    x: &[f32],
+    packed: &PackedMatrix,
+    offsets: &[i32],
+    index: Option<&[i32]>,
+) -> Result<()> {
+    packed::grouped_matmul_packed(out, x, packed.get("groupedMatmulPacked")?, offsets, index)
 }

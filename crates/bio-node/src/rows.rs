@@ -17,6 +17,18 @@ pub fn scatter_add_rows(
     rows::scatter_add_rows(out, x, index, columns as usize, scales)
 }
 
+pub fn scatter_add_rows_backward(
+    dx: Out<'_>,
+    d_scales: Out<'_>,
+    dy: &[f32],
+    x: &[f32],
+    index: &[i32],
+    columns: u32,
+    scales: &[f32],
+) -> Result<()> {
+    rows::scatter_add_rows_backward(dx, d_scales, dy, x, index, columns as usize, scales)
+}
+
 pub fn sum_rows(out: Out<'_>, x: &[f32], rows: u32, columns: u32) -> Result<()> {
     rows::sum_rows(out, x, rows as usize, columns as usize)
 }

@@ -66,12 +66,15 @@ export interface Kernels {
     packed: PackedMatrix,
     options: { m: number; bias?: Float32Array },
   ): void
-  /** `groupedMatmul` over packed experts: rows of x sorted by expert, offsets [experts + 1]. */
+  /**
+   * `groupedMatmul` over packed experts: rows sorted by expert, offsets [experts + 1]. They are the rows of x, or with `index` row r is
+   * x[index[r]]: as after `gatherRows`, without the copy, and each row of x is quantized once.
+   */
   groupedMatmulPacked(
     out: Float32Array,
     x: Float32Array,
     packed: PackedMatrix,
-    options: { offsets: Int32Array },
+    options: { offsets: Int32Array; index?: Int32Array },
   ): void
 
   /**
@@ -102,6 +105,15 @@ export interface Kernels {
     x: Float32Array,
     index: Int32Array,
     options: { columns: number; scales?: Float32Array },
+  ): void
+  /** Gradients of `scatterAddRows` with scales: dx[r] = scales[r]·dy[index[r]], dScales[r] = ⟨dy[index[r]], x[r]⟩. */
+  scatterAddRowsBackward(
+    dx: Float32Array,
+    dScales: Float32Array,
+    dy: Float32Array,
+    x: Float32Array,
+    index: Int32Array,
+    options: { columns: number; scales: Float32Array },
   ): void
   /** out = x / √(mean(x²) + ε) · weight per row; `inverse` [rows] keeps 1/√(…). Zhang and Sennrich 2019. */
   rmsNorm(

@@ -16,7 +16,7 @@ import { pagedAttention, pagedWrite } from './reference/paged-attention.js'
 import { probePeak, probeReadBandwidth } from './reference/probe.js'
 import { dequantizeInt4, dequantizeInt8, quantizeInt4, quantizeInt8 } from './reference/quantize.js'
 import { rotary } from './reference/rotary.js'
-import { gatherRows, scatterAddRows, sumRows } from './reference/rows.js'
+import { gatherRows, scatterAddRows, scatterAddRowsBackward, sumRows } from './reference/rows.js'
 import { crossEntropy, crossEntropyBackward, softmax, softmaxBackward } from './reference/softmax.js'
 import { ReferenceSparseMatrix } from './reference/sparse.js'
 
@@ -49,6 +49,7 @@ const backend: Backend = {
   sparseMatmul: (out, x, sparse, options) => ownSparse('sparseMatmul', sparse).multiply(out, x, options),
   gatherRows,
   scatterAddRows,
+  scatterAddRowsBackward,
   sumRows,
   rmsNorm,
   rmsNormBackward,

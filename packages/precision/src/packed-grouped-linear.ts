@@ -32,8 +32,9 @@ export class PackedGroupedLinear extends Module {
   /**
    * @param x [rows, inFeatures], sorted by expert
    * @param offsets [experts + 1] where the rows of each expert begin
+   * @param index row r is x[index[r]], and x need not be sorted: without a copy, and each row of x is quantized once
    */
-  forward(x: Tensor, offsets: Int32Array): Tensor {
+  forward(x: Tensor, offsets: Int32Array, index?: Int32Array): Tensor {
     checkInferenceOnly('PackedGroupedLinear.forward', [x])
     const { inFeatures, outFeatures } = this
     if (x.shape.length !== 2 || x.shape[1] !== inFeatures) {
@@ -43,13 +44,16 @@ export class PackedGroupedLinear extends Module {
         received: `[${x.shape.join(', ')}]`,
       })
     }
-    const rows = x.shape[0]!
+    const rows = index === undefined ? x.shape[0]! : index.length
     return apply({
       name: 'packedGroupedLinear',
       inputs: [x],
       forward: () => {
         const data = allocate(rows * outFeatures)
-        getKernels().groupedMatmulPacked(data, x.data as Float32Array, this.packed, { offsets })
+        getKernels().groupedMatmulPacked(data, x.data as Float32Array, this.packed, {
+          offsets,
+          ...(index === undefined ? {} : { index }),
+        })
         return { shape: [rows, outFeatures], data }
       },
       backward: () => [undefined], // never recorded

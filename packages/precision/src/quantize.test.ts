@@ -1,6 +1,7 @@
 import { getKernels, type PackedMatrix } from '@bio/kernels'
 import {
   Embedding,
+  gatherRows,
   GroupedLinear,
   Linear,
   Module,
@@ -87,6 +88,15 @@ test.each(formats)('experts in %s compute what each would alone', (weights) => {
       together.slice(row * 40, (row + 1) * 40),
     )
   }
+})
+
+test.each(formats)('%s experts take rows by index as if they were gathered', (weights) => {
+  const { model } = quantize(new Model(), { weights })
+  const index = Int32Array.of(3, 0, 0, 2, 3)
+  noGrad(() => {
+    const gathered = model.experts.forward(gatherRows(x, index), offsets)
+    expect(values(model.experts.forward(x, offsets, index))).toEqual(values(gathered))
+  })
 })
 
 test('the model stays as it is and shares what is not packed', () => {

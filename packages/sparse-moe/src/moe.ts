@@ -109,8 +109,7 @@ export class MoE extends Module {
       topK,
     })
 
-    const rows = gatherRows(x, tokens) // [slots, dim]
-    const inner = swiglu(this.gateUp.forward(rows, offsets)) // [slots, hidden]
+    const inner = swiglu(this.gateUp.forward(x, offsets, tokens)) // [slots, hidden]
     const outputs = this.down.forward(inner, offsets) // [slots, dim]
     const scales = gatherRows(routing.weights.reshape([choices.length]), choices) // [slots]
     const y = scatterAddRows(outputs, tokens, { rows: x.shape[0]!, scales }) // [tokens, dim]

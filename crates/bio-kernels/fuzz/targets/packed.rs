@@ -32,7 +32,8 @@ fuzz_target!(|bytes: &[u8]| {
         let bias = if draw.flag()? { Some(draw.floats(&[rows])?) } else { None };
         check(matmul_packed(&mut out, &x, &packed, m, bias.as_deref()), &[&out]);
         let (mut out, offsets) = (draw.output(&[m, rows])?, draw.offsets(experts, m)?);
-        check(grouped_matmul_packed(&mut out, &x, &packed, &offsets), &[&out]);
+        let index = if draw.flag()? { Some(draw.indices(&[m], m)?) } else { None };
+        check(grouped_matmul_packed(&mut out, &x, &packed, &offsets, index.as_deref()), &[&out]);
         Ok(())
     });
 });

@@ -5,7 +5,7 @@ use bio_kernels::activation::{swiglu, swiglu_backward};
 use bio_kernels::cross_entropy::{cross_entropy, cross_entropy_backward};
 use bio_kernels::norm::{layer_norm, layer_norm_backward, rms_norm, rms_norm_backward};
 use bio_kernels::quantize::{dequantize_int4, dequantize_int8, quantize_int4, quantize_int8};
-use bio_kernels::rows::{gather_rows, scatter_add_rows, sum_rows};
+use bio_kernels::rows::{gather_rows, scatter_add_rows, scatter_add_rows_backward, sum_rows};
 use bio_kernels::softmax::{softmax, softmax_backward};
 use bio_kernels_fuzz::{Draw, check, fuzz_target};
 
@@ -21,6 +21,12 @@ fuzz_target!(|bytes: &[u8]| {
         let mut out = draw.output(&[all, columns])?;
         let scales = if draw.flag()? { Some(draw.floats(&[rows])?) } else { None };
         check(scatter_add_rows(&mut out, &x, &index, columns, scales.as_deref()), &[&out]);
+        let (mut dx, mut d_scales) = (draw.output(&size)?, draw.output(&[rows])?);
+        let scales = draw.floats(&[rows])?;
+        check(
+            scatter_add_rows_backward(&mut dx, &mut d_scales, &table, &x, &index, columns, &scales),
+            &[&dx, &d_scales],
+        );
         let mut out = draw.output(&[columns])?;
         check(sum_rows(&mut out, &x, rows, columns), &[&out]);
 

@@ -31,8 +31,25 @@ struct Scratch {
     pairs: Vec<i32>,
 }
 
+impl Scratch {
+    fn resize(&mut self, rows: usize, stride: usize, groups: usize, pairs: bool) {
+        self.values.resize(rows * stride, 0);
+        self.scales.resize(rows * groups, 0.0);
+        self.corrections.resize(rows * groups, 0);
+        self.pairs.resize(if pairs { rows * stride / 2 } else { 0 }, 0);
+    }
+
+    fn view(&self, stride: usize, groups: usize) -> Quantized<'_> {
+        let Self { values, scales, corrections, pairs } = self;
+        Quantized { values, stride, scales, corrections, groups, pairs }
+    }
+}
+
 thread_local! {
+    /// All rows of a product.
     static SCRATCH: RefCell<Scratch> = RefCell::default();
+    /// Rows of a task, where they are given by index.
+    static CHOSEN: RefCell<Scratch> = RefCell::default();
 }
 
 impl Quantized<'_> {
@@ -49,16 +66,13 @@ impl Quantized<'_> {
         // An odd number of cache lines: rows that are read side by side stay out of each other's cache sets.
         let stride = (columns.div_ceil(64) | 1) * 64;
         let (rows, groups) = (x.len() / columns, columns / group);
-        SCRATCH.with_borrow_mut(|Scratch { values, scales, corrections, pairs: wide }| {
-            values.resize(rows * stride, 0);
-            scales.resize(rows * groups, 0.0);
-            corrections.resize(rows * groups, 0);
-            wide.resize(if pairs { rows * stride / 2 } else { 0 }, 0);
+        SCRATCH.with_borrow_mut(|scratch| {
+            scratch.resize(rows, stride, groups, pairs);
             let parts = (
-                Disjoint::new(values),
-                Disjoint::new(scales),
-                Disjoint::new(corrections),
-                Disjoint::new(wide),
+                Disjoint::new(&mut scratch.values),
+                Disjoint::new(&mut scratch.scales),
+                Disjoint::new(&mut scratch.corrections),
+                Disjoint::new(&mut scratch.pairs),
             );
             for_ranges(rows, columns, &|range| {
                 for row in range {
@@ -80,7 +94,7 @@ impl Quantized<'_> {
                     }
                 }
             });
-            body(Quantized { values, stride, scales, corrections, groups, pairs: wide });
+            body(scratch.view(stride, groups));
         });
     }
 }
@@ -99,6 +113,25 @@ impl<'a> Quantized<'a> {
             },
             ..self
         }
+    }
+
+    /// Hands some rows to `body`: those of the range, or those whose numbers the range of `index` gives, brought together.
+    pub fn with_rows(self, range: Range<usize>, index: Option<&[i32]>, body: impl FnOnce(Quantized<'_>)) {
+        let Some(index) = index else { return body(self.rows(range)) };
+        let (stride, groups, index) = (self.stride, self.groups, &index[range]);
+        CHOSEN.with_borrow_mut(|chosen| {
+            chosen.resize(index.len(), stride, groups, !self.pairs.is_empty());
+            for (to, &from) in index.iter().enumerate() {
+                let row = self.rows(from as usize..from as usize + 1);
+                chosen.values[to * stride..][..stride].copy_from_slice(row.values);
+                chosen.scales[to * groups..][..groups].copy_from_slice(row.scales);
+                chosen.corrections[to * groups..][..groups].copy_from_slice(row.corrections);
+                if !row.pairs.is_empty() {
+                    chosen.pairs[to * stride / 2..][..stride / 2].copy_from_slice(row.pairs);
+                }
+            }
+            body(chosen.view(stride, groups));
+        });
     }
 }
 

@@ -11,7 +11,7 @@ mod int8;
 mod tiles;
 
 use crate::disjoint::Disjoint;
-use crate::error::{KernelError, Result, check_len, checked_product};
+use crate::error::{KernelError, Result, check_indices, check_len, checked_product};
 use crate::isa;
 use crate::matmul::{check_offsets, rows_of};
 use crate::quantize::check_groups;
@@ -163,16 +163,24 @@ impl PackedMatrix {
         Ok(())
     }
 
-    fn multiply(&self, out: &mut [f32], x: &[f32], bias: Option<&[f32]>, spans: &[Span]) {
+    /// Row r of x is row `index[r]` where there is an index.
+    fn multiply(
+        &self,
+        out: &mut [f32],
+        x: &[f32],
+        index: Option<&[i32]>,
+        bias: Option<&[f32]>,
+        spans: &[Span],
+    ) {
         if out.is_empty() {
             return;
         }
         let isa = isa::current();
         match &self.storage {
-            Storage::Float(panels) => panels.multiply(isa, out, x, spans),
-            Storage::Half(panels) => panels.multiply(isa, out, x, spans),
-            Storage::Int8(tiles) => return tiles.multiply(isa, out, x, bias, spans),
-            Storage::Int4(tiles) => return tiles.multiply(isa, out, x, bias, spans),
+            Storage::Float(panels) => panels.multiply(isa, out, x, index, spans),
+            Storage::Half(panels) => panels.multiply(isa, out, x, index, spans),
+            Storage::Int8(tiles) => return tiles.multiply(isa, out, x, index, bias, spans),
+            Storage::Int4(tiles) => return tiles.multiply(isa, out, x, index, bias, spans),
         }
         if let Some(bias) = bias {
             for row in out.chunks_exact_mut(self.rows) {
@@ -213,21 +221,25 @@ pub fn matmul_packed(
     if let Some(bias) = bias {
         check_len("matmul_packed", "bias", bias.len(), packed.rows)?;
     }
-    packed.multiply(out, x, bias, &[Span { expert: 0, start: 0, end: m }]);
+    packed.multiply(out, x, None, bias, &[Span { expert: 0, start: 0, end: m }]);
     Ok(())
 }
 
-/// One product per expert over rows of x sorted by expert; offsets [experts + 1].
+/// One product per expert over rows sorted by expert; offsets [experts + 1]. The rows are those of x, or where there is an index row r is
+/// x[index[r]]: the same bits as rows gathered before, without the copy, and each row of x is quantized once.
 pub fn grouped_matmul_packed(
     out: &mut [f32],
     x: &[f32],
     packed: &PackedMatrix,
     offsets: &[i32],
+    index: Option<&[i32]>,
 ) -> Result<()> {
-    let rows = x.len() / packed.columns;
+    let rows_of_x = x.len() / packed.columns;
+    let rows = index.map_or(rows_of_x, <[i32]>::len);
     check_len("grouped_matmul_packed", "offsets", offsets.len(), packed.experts + 1)?;
     check_offsets("grouped_matmul_packed", offsets, rows)?;
-    check_len("grouped_matmul_packed", "x", x.len(), rows * packed.columns)?;
+    check_len("grouped_matmul_packed", "x", x.len(), rows_of_x * packed.columns)?;
+    check_indices("grouped_matmul_packed", "index", index.unwrap_or_default(), rows_of_x)?;
     check_len(
         "grouped_matmul_packed",
         "out",
@@ -239,7 +251,7 @@ pub fn grouped_matmul_packed(
         .filter(|(_, rows)| !rows.is_empty())
         .map(|(expert, rows)| Span { expert, start: rows.start, end: rows.end })
         .collect();
-    packed.multiply(out, x, None, &spans);
+    packed.multiply(out, x, index, None, &spans);
     Ok(())
 }
 

@@ -6,13 +6,14 @@
 //! out = fma(f32(Σ w·a), scale_w·scale_a, out), groups in order.
 //!
 //! ```text
-//! for each stretch of up to 96 rows of x and some tiles .. one task
+//! for each stretch of up to 96 rows of x and some tiles .. one task; rows given by index are brought together, as bytes, into the L2
 //!   for each tile, or for some side by side .............. its bytes come from memory once, and stay in the L2
 //!     Format::dots ....................................... rows×16 sums, in registers some rows at a time
 //!     out = sums (+ bias)
 //! ```
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use super::activations::Quantized;
 use super::{Span, TILE, filled, for_tasks, store};
@@ -127,28 +128,48 @@ impl<F: Format> Tiles<F> {
         }
     }
 
-    /// out = x·Wᵀ (+ bias) for each span of rows and its expert.
-    pub fn multiply(&self, isa: Isa, out: &mut [f32], x: &[f32], bias: Option<&[f32]>, spans: &[Span]) {
+    /// out = x·Wᵀ (+ bias) for each span of rows and its expert; row r of x is row `index[r]` where there is an index.
+    pub fn multiply(
+        &self,
+        isa: Isa,
+        out: &mut [f32],
+        x: &[f32],
+        index: Option<&[i32]>,
+        bias: Option<&[f32]>,
+        spans: &[Span],
+    ) {
         Quantized::with(isa, x, self.columns, self.group_size, F::ZERO, F::pairs(isa), |x| {
             let out = Disjoint::new(out);
             let bytes = Self::steps(self.columns) * STEP;
             for_tasks(spans, TALLEST, self.rows.div_ceil(TILE), bytes, &|span, tiles| {
-                let rows = span.end - span.start;
-                let step = F::side_by_side(isa, rows);
-                let mut sums = [[0.0f32; TILE]; 2 * TALLEST];
-                for first in tiles.clone().step_by(step) {
-                    let last = tiles.end.min(first + step) - 1;
-                    let weights: [Tile<'_>; 4] =
-                        std::array::from_fn(|i| self.tile(span.expert, last.min(first + i)));
-                    let weights = &weights[..=last - first];
-                    let sums = &mut sums[..weights.len() * rows];
-                    F::dots(isa, sums, weights, x.rows(span.start..span.end));
-                    for (tile, sums) in sums.chunks(rows).enumerate() {
-                        store(&out, self.rows, span.start, first + tile, sums, bias);
-                    }
-                }
+                x.with_rows(span.start..span.end, index, |x| self.task(isa, &out, x, bias, span, tiles));
             });
         });
+    }
+
+    /// Some rows, at most `TALLEST`, by some tiles.
+    fn task(
+        &self,
+        isa: Isa,
+        out: &Disjoint<'_, f32>,
+        x: Quantized<'_>,
+        bias: Option<&[f32]>,
+        span: Span,
+        tiles: Range<usize>,
+    ) {
+        let rows = span.end - span.start;
+        let step = F::side_by_side(isa, rows);
+        let mut sums = [[0.0f32; TILE]; 2 * TALLEST];
+        for first in tiles.clone().step_by(step) {
+            let last = tiles.end.min(first + step) - 1;
+            let weights: [Tile<'_>; 4] = std::array::from_fn(|i| self.tile(span.expert, last.min(first + i)));
+            let weights = &weights[..=last - first];
+            let sums = &mut sums[..weights.len() * rows];
+            F::dots(isa, sums, weights, x);
+            for (tile, sums) in sums.chunks(rows).enumerate() {
+                store(out, self.rows, span.start, first + tile, sums, bias);
+            }
+        }
     }
 
     pub fn group_size(&self) -> usize {

@@ -1,5 +1,5 @@
 import type { Backend } from '../backend.js'
-import { checkArray, checkFinite, checkOffsets, checkOneOf, checkSize } from '../checks.js'
+import { checkArray, checkFinite, checkIndices, checkOffsets, checkOneOf, checkSize } from '../checks.js'
 import type { Kernels, PackOptions } from '../interface.js'
 
 type MatrixKernels = Pick<
@@ -102,10 +102,16 @@ export function checkedMatrix(backend: Backend): MatrixKernels {
       backend.matmulPacked(out, x, packed, options)
     },
     groupedMatmulPacked(out, x, packed, options) {
-      const rows = Math.floor(x.length / packed.columns)
-      checkOffsets('groupedMatmulPacked', options.offsets, { experts: packed.experts, rows })
+      const { offsets, index } = options
+      const rowsOfX = Math.floor(x.length / packed.columns)
+      const rows = index === undefined ? rowsOfX : index.length
+      checkOffsets('groupedMatmulPacked', offsets, { experts: packed.experts, rows })
       checkArray('groupedMatmulPacked', 'out', out, rows * packed.rows)
-      checkArray('groupedMatmulPacked', 'x', x, rows * packed.columns)
+      checkArray('groupedMatmulPacked', 'x', x, rowsOfX * packed.columns)
+      if (index !== undefined) {
+        checkArray('groupedMatmulPacked', 'index', index, rows, Int32Array)
+        checkIndices('groupedMatmulPacked', 'index', index, rowsOfX)
+      }
       backend.groupedMatmulPacked(out, x, packed, options)
     },
   }

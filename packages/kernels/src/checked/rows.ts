@@ -6,6 +6,7 @@ type RowKernels = Pick<
   Kernels,
   | 'gatherRows'
   | 'scatterAddRows'
+  | 'scatterAddRowsBackward'
   | 'sumRows'
   | 'rmsNorm'
   | 'rmsNormBackward'
@@ -49,6 +50,19 @@ export function checkedRows(backend: Backend): RowKernels {
       if (scales !== undefined) checkArray('scatterAddRows', 'scales', scales, index.length)
       checkIndices('scatterAddRows', 'index', index, rows)
       backend.scatterAddRows(out, x, index, options)
+    },
+    scatterAddRowsBackward(dx, dScales, dy, x, index, options) {
+      const { columns, scales } = options
+      checkSize('scatterAddRowsBackward', 'columns', columns, 1)
+      checkArray('scatterAddRowsBackward', 'index', index, undefined, Int32Array)
+      const rows = Math.floor(dy.length / columns)
+      checkArray('scatterAddRowsBackward', 'dx', dx, index.length * columns)
+      checkArray('scatterAddRowsBackward', 'dScales', dScales, index.length)
+      checkArray('scatterAddRowsBackward', 'dy', dy, rows * columns)
+      checkArray('scatterAddRowsBackward', 'x', x, index.length * columns)
+      checkArray('scatterAddRowsBackward', 'scales', scales, index.length)
+      checkIndices('scatterAddRowsBackward', 'index', index, rows)
+      backend.scatterAddRowsBackward(dx, dScales, dy, x, index, options)
     },
     sumRows(out, x, options) {
       checkArray('sumRows', 'x', x, area('sumRows', options))

@@ -45,7 +45,7 @@ export interface Binding {
   pack(weights: F32, dtype: PackedDtype, experts: number, rows: number, columns: number, groupSize: number): NativePacked
   unpack(out: F32, packed: NativePacked): void
   matmulPacked(out: F32, x: F32, packed: NativePacked, m: number, bias?: F32): void
-  groupedMatmulPacked(out: F32, x: F32, packed: NativePacked, offsets: I32): void
+  groupedMatmulPacked(out: F32, x: F32, packed: NativePacked, offsets: I32, index: I32 | undefined): void
   packZeros(dtype: PackedDtype, experts: number, rows: number, columns: number, groupSize: number): NativePacked
   setBlocks(packed: NativePacked, rows: I32, blocks: Uint8Array, type: BlockType): void
   dequantizeBlocks(out: F32, blocks: Uint8Array, type: BlockType): void
@@ -58,6 +58,7 @@ export interface Binding {
   disposeSparse(sparse: NativeSparse): void
   gatherRows(out: F32, source: F32, index: I32, columns: number): void
   scatterAddRows(out: F32, x: F32, index: I32, columns: number, scales: F32 | undefined): void
+  scatterAddRowsBackward(dx: F32, dScales: F32, dy: F32, x: F32, index: I32, columns: number, scales: F32): void
   sumRows(out: F32, x: F32, rows: number, columns: number): void
   rmsNorm(out: F32, inverse: F32, x: F32, weight: F32, rows: number, columns: number, epsilon: number): void
   rmsNormBackward(dx: F32, dWeight: F32, dy: F32, x: F32, weight: F32, inverse: F32, rows: number, columns: number): void

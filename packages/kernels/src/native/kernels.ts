@@ -45,14 +45,16 @@ function adapt(b: Binding): Backend {
       if (bias === undefined) b.matmulPacked(out, x, handle, m)
       else b.matmulPacked(out, x, handle, m, bias)
     },
-    groupedMatmulPacked: (out, x, packed, { offsets }) =>
-      b.groupedMatmulPacked(out, x, NativeMatrix.handle('groupedMatmulPacked', packed), offsets),
+    groupedMatmulPacked: (out, x, packed, { offsets, index }) =>
+      b.groupedMatmulPacked(out, x, NativeMatrix.handle('groupedMatmulPacked', packed), offsets, index),
     packSparse: (weights, options) =>
       new NativeSparseMatrix(b, b.packSparse(weights, options.format, options.rows, options.columns), options),
     sparseMatmul: (out, x, sparse, { m, bias }) =>
       b.sparseMatmul(out, x, NativeSparseMatrix.handle('sparseMatmul', sparse), m, bias),
     gatherRows: (out, source, index, { columns }) => b.gatherRows(out, source, index, columns),
     scatterAddRows: (out, x, index, { columns, scales }) => b.scatterAddRows(out, x, index, columns, scales),
+    scatterAddRowsBackward: (dx, dScales, dy, x, index, { columns, scales }) =>
+      b.scatterAddRowsBackward(dx, dScales, dy, x, index, columns, scales),
     sumRows: (out, x, { rows, columns }) => b.sumRows(out, x, rows, columns),
     rmsNorm: (out, inverse, x, weight, { rows, columns, epsilon }) => b.rmsNorm(out, inverse, x, weight, rows, columns, epsilon),
     rmsNormBackward: (dx, dWeight, dy, x, weight, inverse, { rows, columns }) =>

@@ -22,6 +22,7 @@ const accesses: Partial<Record<keyof Backend, Access>> = {
   dequantizeBlocks: { writes: first },
   gatherRows: { writes: first },
   scatterAddRows: { writes: first },
+  scatterAddRowsBackward: { writes: two },
   sumRows: { writes: first },
   rmsNorm: { writes: two },
   rmsNormBackward: { writes: two },

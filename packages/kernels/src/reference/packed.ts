@@ -2,6 +2,7 @@ import { BioError } from '@bio/errors'
 import type { PackedDtype, PackedMatrix, PackOptions } from '../interface.js'
 import { f32FromBf16, toBf16 } from './convert.js'
 import { dequantizeInt4, dequantizeInt8, quantizeInt4, quantizeInt8, quantizeRow } from './quantize.js'
+import { gatherRows } from './rows.js'
 
 const { fround } = Math
 
@@ -169,9 +170,12 @@ export function groupedMatmulPacked(
   out: Float32Array,
   x: Float32Array,
   packed: ReferencePackedMatrix,
-  { offsets }: { offsets: Int32Array },
+  { offsets, index }: { offsets: Int32Array; index?: Int32Array },
 ): void {
+  const { columns } = packed
+  const rows = index === undefined ? x : new Float32Array(index.length * columns)
+  if (index !== undefined) gatherRows(rows, x, index, { columns })
   for (let expert = 0; expert < packed.experts; expert++) {
-    packed.multiply(out, x, { from: offsets[expert]!, to: offsets[expert + 1]!, expert })
+    packed.multiply(out, rows, { from: offsets[expert]!, to: offsets[expert + 1]!, expert })
   }
 }

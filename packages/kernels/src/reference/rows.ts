@@ -25,6 +25,26 @@ export function scatterAddRows(
   }
 }
 
+/** dx[r] = scales[r]·dy[index[r]], dScales[r] = ⟨dy[index[r]], x[r]⟩. */
+export function scatterAddRowsBackward(
+  dx: Float32Array,
+  dScales: Float32Array,
+  dy: Float32Array,
+  x: Float32Array,
+  index: Int32Array,
+  { columns, scales }: { columns: number; scales: Float32Array },
+): void {
+  for (let r = 0; r < index.length; r++) {
+    const from = index[r]! * columns
+    let dot = 0
+    for (let j = 0; j < columns; j++) {
+      dx[r * columns + j] = scales[r]! * dy[from + j]!
+      dot += dy[from + j]! * x[r * columns + j]!
+    }
+    dScales[r] = dot
+  }
+}
+
 /** out [columns] += Σ_r x[r]. */
 export function sumRows(out: Float32Array, x: Float32Array, { rows, columns }: RowShape): void {
   for (let j = 0; j < columns; j++) {

@@ -102,6 +102,7 @@ function packed(
 ): Float32Array[] {
   const { offsets, experts } = source.offsets(m)
   const [x, weights, bias] = [source.floats(m * k), source.floats(experts * n * k), source.floats(n)]
+  const index = source.integers(m, m)
   using one = kernels.pack(weights.subarray(0, n * k), { ...format, rows: n, columns: k })
   using all = kernels.pack(weights, { ...format, rows: n, columns: k, experts })
   return [
@@ -109,6 +110,7 @@ function packed(
     ...outputs(source, [experts * n * k], (out) => kernels.unpack(out!, all)),
     ...outputs(source, [m * n], (out) => kernels.matmulPacked(out!, x, one, { m, bias })),
     ...outputs(source, [m * n], (out) => kernels.groupedMatmulPacked(out!, x, all, { offsets })),
+    ...outputs(source, [m * n], (out) => kernels.groupedMatmulPacked(out!, x, all, { offsets, index })),
   ]
 }
 
@@ -130,6 +132,16 @@ const rows: readonly Case[] = [
           kernels.scatterAddRows(out!, x, index, { columns, scales }),
         ),
       ]
+    },
+  },
+  {
+    name: 'scatterAddRowsBackward',
+    run(kernels, source, { m, n, k: columns }) {
+      const [dy, x, scales] = [source.floats(n * columns), source.floats(m * columns), source.floats(m)]
+      const index = source.integers(m, n)
+      return outputs(source, [m * columns, m], (dx, dScales) =>
+        kernels.scatterAddRowsBackward(dx!, dScales!, dy, x, index, { columns, scales }),
+      )
     },
   },
   {

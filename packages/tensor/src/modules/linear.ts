@@ -1,5 +1,6 @@
 import { uniform } from '../create.js'
 import { groupedLinear, linear } from '../ops/linear.js'
+import { gatherRows } from '../ops/rows.js'
 import type { Rng } from '../rng.js'
 import { refuseShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
@@ -50,9 +51,12 @@ export class GroupedLinear extends Module {
     })
   }
 
-  /** x [rows, in], rows of expert e from offsets[e] to offsets[e + 1] → [rows, out]. Errors: ERR_BIO_SHAPE, ERR_BIO_INDEX. */
-  forward(x: Tensor, offsets: Int32Array): Tensor {
-    return groupedLinear(x, this.weight, offsets)
+  /**
+   * x [rows, in], rows of expert e from offsets[e] to offsets[e + 1] → [rows, out]. With `index` row r is x[index[r]]; it must not change
+   * before backward. Errors: ERR_BIO_SHAPE, ERR_BIO_INDEX.
+   */
+  forward(x: Tensor, offsets: Int32Array, index?: Int32Array): Tensor {
+    return groupedLinear(index === undefined ? x : gatherRows(x, index), this.weight, offsets)
   }
 }
 

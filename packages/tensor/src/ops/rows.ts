@@ -67,19 +67,10 @@ export function scatterAddRows(
     {
       shape,
       data,
-      // dx[r] = scales[r]·dy[index[r]], dScales[r] = ⟨dy[index[r]], x[r]⟩
-      backward: (dy, saved, needs) => {
+      backward: (dy, saved) => {
         const [values, factors] = [f32(saved[0]!, operation), f32(saved[1]!, operation)]
-        const dx = gathered(dy, index, columns)
-        const dScales = needs[1] ? allocate(index.length) : undefined
-        for (let r = 0; r < index.length; r++) {
-          let dot = 0
-          for (let i = r * columns; i < (r + 1) * columns; i++) {
-            dot += dx[i]! * values[i]!
-            dx[i]! *= factors[r]!
-          }
-          if (dScales !== undefined) dScales[r] = dot
-        }
+        const [dx, dScales] = [allocate(index.length * columns), allocate(index.length)]
+        getKernels().scatterAddRowsBackward(dx, dScales, dy, values, index, { columns, scales: factors })
         return [dx, dScales]
       },
     },

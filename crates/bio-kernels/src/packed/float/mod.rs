@@ -18,6 +18,7 @@ mod avx2;
 mod avx512;
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use super::{ROWS, Span, filled, for_tasks};
 use crate::disjoint::Disjoint;
@@ -140,6 +141,8 @@ impl Weight for u16 {
 thread_local! {
     /// Widened weights.
     static WIDE: RefCell<Buffer> = RefCell::default();
+    /// Rows of a task, where they are given by index.
+    static CHOSEN: RefCell<Buffer> = RefCell::default();
 }
 
 impl<T: Weight> Panels<T> {
@@ -171,47 +174,71 @@ impl<T: Weight> Panels<T> {
         }
     }
 
-    /// out = x·Wᵀ for each span of rows and its expert.
-    pub fn multiply(&self, isa: Isa, out: &mut [f32], x: &[f32], spans: &[Span]) {
-        let (rows, columns) = (self.rows, self.columns);
-        let size = columns * PANEL;
+    /// out = x·Wᵀ for each span of rows and its expert; row r of x is row `index[r]` where there is an index.
+    pub fn multiply(&self, isa: Isa, out: &mut [f32], x: &[f32], index: Option<&[i32]>, spans: &[Span]) {
+        let size = self.columns * PANEL;
         let out = Disjoint::new(out);
-        for_tasks(spans, ROWS, panels(rows), size, &|span, tiles| {
-            let panels = &self.expert(span.expert)[tiles.start * size..tiles.end * size];
-            #[cfg(target_arch = "x86_64")]
-            {
-                let x = &x[span.start * columns..span.end * columns];
-                let (row, panel) = (span.start, tiles.start);
-                match isa {
-                    Isa::Avx512 | Isa::Avx512Bf16 => {
-                        // SAFETY: the tiers have AVX-512 F.
-                        return unsafe { avx512::multiply(&out, rows, row, panel, panels, x, columns) };
-                    }
-                    Isa::Avx2 => {
-                        // SAFETY: the tier has AVX2 and FMA.
-                        return unsafe { avx2::multiply(&out, rows, row, panel, panels, x, columns) };
-                    }
-                    _ => {}
-                }
-            }
-            let lanes = tiles.start * PANEL..rows.min(tiles.end * PANEL);
-            for row in span.start..span.end {
-                // SAFETY: every (row, tile) belongs to one task.
-                unsafe { out.part(row * rows + lanes.start..row * rows + lanes.end) }.fill(0.0);
-            }
-            let a = Strided::new(x, x.len() / columns, columns, false);
-            let out = Target { values: &out, first: 0, stride: rows };
-            WIDE.with_borrow_mut(|scratch| {
-                for (panel, values) in tiles.zip(panels.chunks_exact(size)) {
-                    let panels = T::as_f32(values).unwrap_or_else(|| {
-                        let wide = scratch.first(size);
-                        T::widen(wide, values);
-                        wide
-                    });
-                    let b = Columns { panels, n: rows, depth: columns, first: panel };
-                    multiply_block(isa, out, a, b, span.start..span.end, panel..panel + 1, columns);
-                }
-            });
+        for_tasks(spans, ROWS, panels(self.rows), size, &|span, tiles| {
+            with_rows(x, self.columns, span.start..span.end, index, |x| self.task(isa, &out, x, span, tiles));
         });
     }
+
+    /// Some rows, at most `ROWS`, by some panels.
+    fn task(&self, isa: Isa, out: &Disjoint<'_, f32>, x: &[f32], span: Span, tiles: Range<usize>) {
+        let (rows, columns) = (self.rows, self.columns);
+        let size = columns * PANEL;
+        let panels = &self.expert(span.expert)[tiles.start * size..tiles.end * size];
+        #[cfg(target_arch = "x86_64")]
+        {
+            let (row, panel) = (span.start, tiles.start);
+            match isa {
+                Isa::Avx512 | Isa::Avx512Bf16 => {
+                    // SAFETY: the tiers have AVX-512 F.
+                    return unsafe { avx512::multiply(out, rows, row, panel, panels, x, columns) };
+                }
+                Isa::Avx2 => {
+                    // SAFETY: the tier has AVX2 and FMA.
+                    return unsafe { avx2::multiply(out, rows, row, panel, panels, x, columns) };
+                }
+                _ => {}
+            }
+        }
+        let lanes = tiles.start * PANEL..rows.min(tiles.end * PANEL);
+        for row in span.start..span.end {
+            // SAFETY: every (row, tile) belongs to one task.
+            unsafe { out.part(row * rows + lanes.start..row * rows + lanes.end) }.fill(0.0);
+        }
+        let height = span.end - span.start;
+        let a = Strided::new(x, height, columns, false);
+        let out = Target { values: out, first: span.start * rows, stride: rows };
+        WIDE.with_borrow_mut(|scratch| {
+            for (panel, values) in tiles.zip(panels.chunks_exact(size)) {
+                let panels = T::as_f32(values).unwrap_or_else(|| {
+                    let wide = scratch.first(size);
+                    T::widen(wide, values);
+                    wide
+                });
+                let b = Columns { panels, n: rows, depth: columns, first: panel };
+                multiply_block(isa, out, a, b, 0..height, panel..panel + 1, columns);
+            }
+        });
+    }
+}
+
+/// Hands some rows of x to `body`: those of the range, or those whose numbers the range of `index` gives, brought together.
+fn with_rows(
+    x: &[f32],
+    columns: usize,
+    range: Range<usize>,
+    index: Option<&[i32]>,
+    body: impl FnOnce(&[f32]),
+) {
+    let Some(index) = index else { return body(&x[range.start * columns..range.end * columns]) };
+    CHOSEN.with_borrow_mut(|chosen| {
+        let chosen = chosen.first(range.len() * columns);
+        for (row, &from) in chosen.chunks_exact_mut(columns).zip(&index[range]) {
+            row.copy_from_slice(&x[from as usize * columns..][..columns]);
+        }
+        body(chosen);
+    });
 }
