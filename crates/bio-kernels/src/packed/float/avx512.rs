@@ -46,7 +46,8 @@ pub fn multiply<T: Weight>(
             for from in (0..columns).step_by(DEPTH) {
                 let depth = DEPTH.min(columns - from);
                 let stretch = |panel: usize| &panels[(panel * columns + from) * PANEL..][..depth * PANEL];
-                let weights = stretch(0).as_ptr();
+                // Of all panels: of the first one's values it could not be followed to the others.
+                let weights = panels[from * PANEL..].as_ptr();
                 let wide = if let Some(panels) = T::as_f32(&panels[from * PANEL..]) {
                     Some((panels.as_ptr(), columns))
                 } else if tiles > 2 {
