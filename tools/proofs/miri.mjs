@@ -14,9 +14,9 @@ export function miri() {
     MIRIFLAGS: '-Zmiri-ignore-leaks',
   }
   const here = ['--target-dir', join(folder, 'miri')]
-  prove('miri: tests of bio-kernels', 'cargo', ['+nightly', 'miri', 'test', '-p', 'bio-kernels', ...here], {
-    env,
-  })
+  // Unit tests, and every kernel once: the property tests would take hours.
+  const tests = ['+nightly', 'miri', 'test', '-p', 'bio-kernels', '--lib', '--test', 'tiers', ...here]
+  prove('miri: unit tests and small shapes on every tier', 'cargo', tests, { env })
   const cases = ['+nightly', 'miri', 'run', '--manifest-path', 'crates/bio-kernels/fuzz/Cargo.toml', ...here]
   for (const target of targets())
     prove(`miri: cases of the target ${target}`, 'cargo', [...cases, '--bin', target], { env })
