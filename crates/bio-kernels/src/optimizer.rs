@@ -1,8 +1,35 @@
 //! Optimiser steps in one pass over memory, in PyTorch's order of operations.
 
+use std::ops::Range;
+
 use crate::disjoint::{Disjoint, for_ranges};
 use crate::error::{Result, check_len};
-use crate::isa::{self, mul_add, per_isa};
+use crate::isa::{self, Isa, mul_add, per_isa};
+use crate::matmul::WeightGradient;
+
+/// What a step goes by: the gradient's values, or the product that it is, which is then summed where it is used.
+#[derive(Clone, Copy, Debug)]
+pub enum Gradient<'a> {
+    Values(&'a [f32]),
+    Product(WeightGradient<'a>),
+}
+
+impl Gradient<'_> {
+    fn check(&self, operation: &'static str, size: usize) -> Result<()> {
+        match self {
+            Self::Values(values) => check_len(operation, "gradient", values.len(), size),
+            Self::Product(product) => product.check(operation, size),
+        }
+    }
+
+    /// Hands out all values in ranges that do not overlap, from any thread.
+    fn for_ranges(&self, isa: Isa, step: &(dyn Fn(Range<usize>, &[f32]) + Sync)) {
+        match self {
+            Self::Values(values) => for_ranges(values.len(), 1, &|range| step(range.clone(), &values[range])),
+            Self::Product(product) => product.for_strips(isa, step),
+        }
+    }
+}
 
 /// The numbers of an AdamW step; `step` counts from 1. Loshchilov and Hutter 2019.
 #[derive(Clone, Copy, Debug)]
@@ -18,12 +45,13 @@ pub struct AdamW {
 /// p ← p·(1 − lr·λ); m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; p ← p − lr/(1 − β₁ᵗ)·m / (√v/√(1 − β₂ᵗ) + ε).
 pub fn adam_w(
     parameter: &mut [f32],
-    gradient: &[f32],
+    gradient: Gradient<'_>,
     first: &mut [f32],
     second: &mut [f32],
     options: AdamW,
 ) -> Result<()> {
-    for (name, length) in [("gradient", gradient.len()), ("first", first.len()), ("second", second.len())] {
+    gradient.check("adam_w", parameter.len())?;
+    for (name, length) in [("first", first.len()), ("second", second.len())] {
         check_len("adam_w", name, length, parameter.len())?;
     }
     let AdamW { learning_rate, beta1, beta2, epsilon, weight_decay, step } = options;
@@ -37,13 +65,12 @@ pub fn adam_w(
         epsilon: (epsilon * correction) as f32,
     };
     let isa = isa::current();
-    let size = parameter.len();
     let (parameter, first, second) = (Disjoint::new(parameter), Disjoint::new(first), Disjoint::new(second));
-    for_ranges(size, 1, &|range| {
+    gradient.for_ranges(isa, &|range, gradient| {
         // SAFETY: ranges do not overlap.
         let (parameter, first, second) =
-            unsafe { (parameter.part(range.clone()), first.part(range.clone()), second.part(range.clone())) };
-        adam_w_step(isa, parameter, &gradient[range], first, second, numbers);
+            unsafe { (parameter.part(range.clone()), first.part(range.clone()), second.part(range)) };
+        adam_w_step(isa, parameter, gradient, first, second, numbers);
     });
     Ok(())
 }
@@ -71,25 +98,23 @@ per_isa! {
 /// g ← g + λp; v ← μv + g; p ← p − lr·v, or p − lr·(g + μv) with nesterov. Without velocity, plain SGD.
 pub fn sgd(
     parameter: &mut [f32],
-    gradient: &[f32],
+    gradient: Gradient<'_>,
     velocity: Option<&mut [f32]>,
     learning_rate: f32,
     momentum: f32,
     weight_decay: f32,
     nesterov: bool,
 ) -> Result<()> {
-    check_len("sgd", "gradient", gradient.len(), parameter.len())?;
+    gradient.check("sgd", parameter.len())?;
     let velocity = velocity.filter(|_| momentum > 0.0);
     if let Some(velocity) = &velocity {
         check_len("sgd", "velocity", velocity.len(), parameter.len())?;
     }
     let isa = isa::current();
-    let size = parameter.len();
     let (parameter, velocity) = (Disjoint::new(parameter), velocity.map(Disjoint::new));
-    for_ranges(size, 1, &|range| {
+    gradient.for_ranges(isa, &|range, g| {
         // SAFETY: ranges do not overlap.
         let p = unsafe { parameter.part(range.clone()) };
-        let g = &gradient[range.clone()];
         if let Some(velocity) = &velocity {
             // SAFETY: as above.
             let v = unsafe { velocity.part(range) };

@@ -5,7 +5,8 @@ mod common;
 use bio_kernels::activation::{Activation, activate, activate_backward, swiglu, swiglu_backward};
 use bio_kernels::convert::{bf16_from_f32, f32_from_bf16};
 use bio_kernels::elementwise::{sum, sum_of_squares};
-use bio_kernels::optimizer::{AdamW, adam_w, sgd};
+use bio_kernels::matmul::{MatmulShape, WeightGradient, matmul_skipping_zeros};
+use bio_kernels::optimizer::{AdamW, Gradient, adam_w, sgd};
 use common::{Noise, assert_close, gradient, on_every_tier, wide};
 use proptest::prelude::*;
 
@@ -127,12 +128,48 @@ proptest! {
             .collect();
         on_every_tier(|tier| {
             let (mut parameter, mut first, mut second) = (p.clone(), m.clone(), v.clone());
-            adam_w(&mut parameter, &g, &mut first, &mut second, options).unwrap();
+            adam_w(&mut parameter, Gradient::Values(&g), &mut first, &mut second, options).unwrap();
             assert_close(tier, &parameter, &adam, 16, 1e-6);
             let (mut parameter, mut velocity) = (p.clone(), m.clone());
             let state = if momentum == 0.0 { None } else { Some(&mut velocity[..]) };
-            sgd(&mut parameter, &g, state, 0.1, momentum, 0.05, nesterov).unwrap();
+            sgd(&mut parameter, Gradient::Values(&g), state, 0.1, momentum, 0.05, nesterov).unwrap();
             assert_close(tier, &parameter, &descent, 16, 0.0);
+        });
+    }
+
+    #[test]
+    fn a_step_by_a_product_has_the_bits_of_a_step_by_its_values(
+        seed: u64, rows in 0usize..40, n in 0usize..70, k in 0usize..300, threads in 1usize..4, zeros in 0usize..3, hole: bool,
+    ) {
+        // Now and then several strips, of which the last is ragged.
+        let (n, k) = if seed % 8 == 0 { (n + 130, k + 1000) } else { (n, k) };
+        let mut noise = Noise(seed);
+        let (mut dy, mut x) = (noise.floats(rows * n, 1.0), noise.floats(rows * k, 1.0));
+        for value in dy.iter_mut().filter(|value| (**value * 1e4) as usize % 4 < zeros) {
+            *value = 0.0;
+        }
+        if let Some(value) = x.last_mut().filter(|_| hole) {
+            *value = f32::NAN;
+        }
+        let (p, m) = (noise.floats(n * k, 1.0), noise.floats(n * k, 0.1));
+        let v: Vec<f32> = noise.floats(n * k, 0.1).iter().map(|v| v.abs()).collect();
+        let options = AdamW { learning_rate: 0.01, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weight_decay: 0.1, step: 3 };
+        let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        bio_kernels::pool::set_threads(threads);
+        on_every_tier(|tier| {
+            let mut gradient = vec![7.0; n * k];
+            let shape = MatmulShape { m: n, n: k, k: rows, transpose_a: true, transpose_b: false, accumulate: false };
+            matmul_skipping_zeros(&mut gradient, &dy, &x, shape).unwrap();
+            let product = WeightGradient { dy: &dy, x: &x, rows, n, k };
+            let [by_values, by_product] = [Gradient::Values(&gradient), Gradient::Product(product)].map(|gradient| {
+                let (mut parameter, mut first, mut second) = (p.clone(), m.clone(), v.clone());
+                adam_w(&mut parameter, gradient, &mut first, &mut second, options).unwrap();
+                let (mut plain, mut heavy, mut velocity) = (p.clone(), p.clone(), m.clone());
+                sgd(&mut plain, gradient, None, 0.1, 0.0, 0.05, false).unwrap();
+                sgd(&mut heavy, gradient, Some(&mut velocity), 0.1, 0.9, 0.0, true).unwrap();
+                [parameter, first, second, plain, heavy, velocity].map(|values| bits(&values))
+            });
+            assert!(by_values == by_product, "{tier}");
         });
     }
 }
@@ -146,7 +183,20 @@ fn wrong_lengths_are_refused_and_nothing_is_written() {
         assert_eq!(error.code, "ERR_BIO_SHAPE");
     }
     assert_eq!(swiglu(&mut out, &[1.0; 5], 1, 3).unwrap_err().code, "ERR_BIO_SHAPE");
-    assert_eq!(sgd(&mut out, &[1.0; 2], None, 0.1, 0.0, 0.0, false).unwrap_err().code, "ERR_BIO_SHAPE");
+    let wrong = |dy: usize, x: usize, n: usize| {
+        let (dy, x) = (&[1.0; 9][..dy], &[1.0; 9][..x]);
+        Gradient::Product(WeightGradient { dy, x, rows: 2, n, k: 3 })
+    };
+    for gradient in
+        [Gradient::Values(&[1.0; 2]), wrong(1, 6, 1), wrong(2, 5, 1), wrong(4, 6, 2), wrong(9, 9, usize::MAX)]
+    {
+        assert_eq!(sgd(&mut out, gradient, None, 0.1, 0.0, 0.0, false).unwrap_err().code, "ERR_BIO_SHAPE");
+        let (mut first, mut second) = ([0.0; 3], [0.0; 3]);
+        let options =
+            AdamW { learning_rate: 0.01, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weight_decay: 0.1, step: 1 };
+        let error = adam_w(&mut out, gradient, &mut first, &mut second, options).unwrap_err();
+        assert_eq!(error.code, "ERR_BIO_SHAPE");
+    }
     assert_eq!(out, [7.0; 3]);
 }
 

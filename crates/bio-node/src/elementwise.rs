@@ -1,5 +1,7 @@
 use bio_kernels::activation::{self, Activation};
 use bio_kernels::error::Result;
+use bio_kernels::matmul::WeightGradient;
+use bio_kernels::optimizer::Gradient;
 use bio_kernels::{convert, elementwise, optimizer};
 
 use crate::call::{OrOut, Out, Word, unknown};
@@ -116,7 +118,31 @@ pub fn adam_w(
     step: u32,
 ) -> Result<()> {
     let options = optimizer::AdamW { learning_rate, beta1, beta2, epsilon, weight_decay, step };
-    optimizer::adam_w(parameter, gradient, first_moment, second_moment, options)
+    optimizer::adam_w(parameter, Gradient::Values(gradient), first_moment, second_moment, options)
+}
+
+pub fn adam_w_by_product(
+    parameter: Out<'_>,
+    dy: &[f32],
+    x: &[f32],
+    first_moment: Out<'_>,
+    second_moment: Out<'_>,
+    rows: u32,
+    n: u32,
+    k: u32,
+    learning_rate: f64,
+    beta1: f64,
+    beta2: f64,
+    epsilon: f64,
+    weight_decay: f64,
+    step: u32,
+) -> Result<()> {
+    let options = optimizer::AdamW { learning_rate, beta1, beta2, epsilon, weight_decay, step };
+    optimizer::adam_w(parameter, product(dy, x, rows, n, k), first_moment, second_moment, options)
+}
+
+fn product<'a>(dy: &'a [f32], x: &'a [f32], rows: u32, n: u32, k: u32) -> Gradient<'a> {
+    Gradient::Product(WeightGradient { dy, x, rows: rows as usize, n: n as usize, k: k as usize })
 }
 
 pub fn sgd(
@@ -130,5 +156,25 @@ pub fn sgd(
 ) -> Result<()> {
     let (learning_rate, momentum, weight_decay) =
         (learning_rate as f32, momentum as f32, weight_decay as f32);
+    let gradient = Gradient::Values(gradient);
+    optimizer::sgd(parameter, gradient, velocity, learning_rate, momentum, weight_decay, nesterov)
+}
+
+pub fn sgd_by_product(
+    parameter: Out<'_>,
+    dy: &[f32],
+    x: &[f32],
+    velocity: Option<Out<'_>>,
+    rows: u32,
+    n: u32,
+    k: u32,
+    learning_rate: f64,
+    momentum: f64,
+    weight_decay: f64,
+    nesterov: bool,
+) -> Result<()> {
+    let (learning_rate, momentum, weight_decay) =
+        (learning_rate as f32, momentum as f32, weight_decay as f32);
+    let gradient = product(dy, x, rows, n, k);
     optimizer::sgd(parameter, gradient, velocity, learning_rate, momentum, weight_decay, nesterov)
 }

@@ -172,7 +172,11 @@ describe.each(backends)('$backend', (kernels) => {
     ['adamW', { beta1: 1 }, 'ERR_BIO_VALUE'],
     ['adamW', { learningRate: NaN }, 'ERR_BIO_VALUE'],
     ['adamW', { step: 0 }, 'ERR_BIO_SHAPE'],
+    ['adamWByProduct', { beta2: 1 }, 'ERR_BIO_VALUE'],
+    ['adamWByProduct', { rows: 2 }, 'ERR_BIO_SHAPE'],
     ['sgd', { momentum: -1 }, 'ERR_BIO_VALUE'],
+    ['sgdByProduct', { weightDecay: Infinity }, 'ERR_BIO_VALUE'],
+    ['sgdByProduct', { k: 1.5 }, 'ERR_BIO_SHAPE'],
     ['quantizeInt4', { groupSize: 5 }, 'ERR_BIO_VALUE'],
   ] as const)('%s refuses %o', (name, change, code) => {
     const { args } = call(name)

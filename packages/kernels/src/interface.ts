@@ -38,12 +38,7 @@ export interface Kernels {
   /** out[e] [n, k] = Σ over the rows r of expert e of dy[r] [n] ⊗ x[r] [k]: the weight gradient of `groupedMatmul`. */
   groupedWeightGradient(out: Float32Array, dy: Float32Array, x: Float32Array, options: GroupedShape): void
   /** out [n, k] += Σ_r dy[r]² ⊗ x[r]²: the squared per-sample gradients of a Linear layer (its exact Fisher diagonal). */
-  squareAccumulate(
-    out: Float32Array,
-    dy: Float32Array,
-    x: Float32Array,
-    options: { rows: number; n: number; k: number },
-  ): void
+  squareAccumulate(out: Float32Array, dy: Float32Array, x: Float32Array, options: ProductShape): void
 
   /** Packs weights [experts, rows, columns] once into the layout that `matmulPacked` reads. */
   pack(weights: Float32Array, options: PackOptions): PackedMatrix
@@ -272,12 +267,33 @@ export interface Kernels {
     secondMoment: Float32Array,
     options: AdamWOptions,
   ): void
+  /**
+   * `adamW` of a linear layer's weight [n, k] by its gradient dyᵀ·x (dy [rows, n], x [rows, k]), which is summed where it is used and never
+   * stored as a whole. The bits are those of `matmul` (transposeA, skipZeros) and `adamW`.
+   */
+  adamWByProduct(
+    parameter: Float32Array,
+    dy: Float32Array,
+    x: Float32Array,
+    firstMoment: Float32Array,
+    secondMoment: Float32Array,
+    options: AdamWOptions & ProductShape,
+  ): void
   /** SGD with momentum as PyTorch defines it (v = μ·v + g; p −= lr·v, or lr·(g + μ·v) with nesterov); velocity only if momentum > 0. */
   sgd(
     parameter: Float32Array,
     gradient: Float32Array,
     velocity: Float32Array | undefined,
     options: SgdOptions,
+  ): void
+
+  /** `sgd` as `adamWByProduct` does its step. */
+  sgdByProduct(
+    parameter: Float32Array,
+    dy: Float32Array,
+    x: Float32Array,
+    velocity: Float32Array | undefined,
+    options: SgdOptions & ProductShape,
   ): void
 
   // ── quantization ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -403,6 +419,12 @@ export interface PagedAttentionOptions extends PageShape {
   readonly maxBlocks: number
   /** Default 1/√headDim. */
   readonly scale?: number
+}
+/** dyᵀ·x of a linear layer: dy [rows, n], x [rows, k]. */
+export interface ProductShape {
+  readonly rows: number
+  readonly n: number
+  readonly k: number
 }
 export interface AdamWOptions {
   readonly learningRate: number

@@ -10,7 +10,7 @@ import { add, addScaled, multiply, scale, sum, sumOfSquares } from './reference/
 import { withMemoryChecks } from './reference/memory.js'
 import { groupedMatmul, groupedWeightGradient, matmul, squareAccumulate } from './reference/matmul.js'
 import { layerNorm, layerNormBackward, rmsNorm, rmsNormBackward } from './reference/norm.js'
-import { adamW, sgd } from './reference/optimizer.js'
+import { adamW, adamWByProduct, sgd, sgdByProduct } from './reference/optimizer.js'
 import { groupedMatmulPacked, matmulPacked, ReferencePackedMatrix } from './reference/packed.js'
 import { pagedAttention, pagedWrite } from './reference/paged-attention.js'
 import { probePeak, probeReadBandwidth } from './reference/probe.js'
@@ -77,7 +77,9 @@ const backend: Backend = {
   pagedWrite,
   pagedAttention,
   adamW,
+  adamWByProduct,
   sgd,
+  sgdByProduct,
   quantizeInt8,
   dequantizeInt8,
   quantizeInt4,

@@ -18,6 +18,7 @@ mod pack;
 #[cfg(target_arch = "x86_64")]
 mod skinny;
 mod tile;
+mod weight_gradient;
 #[cfg(target_arch = "x86_64")]
 mod zeros;
 
@@ -34,6 +35,7 @@ pub(crate) use pack::{Buffer, PANEL, Strided, pack_panel, panels};
 #[cfg(target_arch = "x86_64")]
 use skinny::Grid;
 use tile::{Place, Steps};
+pub use weight_gradient::WeightGradient;
 
 /// Rows of A that are packed together.
 pub(crate) const ROWS: usize = 96;

@@ -101,8 +101,10 @@ kernel_of!(7: A 0, B 1, C 2, D 3, E 4, F 5, G 6);
 kernel_of!(8: A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
 kernel_of!(9: A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8);
 kernel_of!(10: A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9);
+kernel_of!(11: A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10);
 kernel_of!(12: A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11);
 kernel_of!(13: A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12);
+kernel_of!(14: A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12, N 13);
 kernel_of!(16: A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12, N 13, O 14, P 15);
 
 /// Runs a kernel: its answer, or `undefined` after an exception. A refusal keeps its code, a panic becomes `ERR_BIO_INTERNAL`.

@@ -1,6 +1,6 @@
 import type { Backend } from '../backend.js'
 import { checkArray, checkNumber, checkOneOf, checkSize } from '../checks.js'
-import type { Activation, Kernels } from '../interface.js'
+import type { Activation, AdamWOptions, Kernels, ProductShape, SgdOptions } from '../interface.js'
 
 type ElementwiseKernels = Pick<
   Kernels,
@@ -17,7 +17,9 @@ type ElementwiseKernels = Pick<
   | 'toBf16'
   | 'fromBf16'
   | 'adamW'
+  | 'adamWByProduct'
   | 'sgd'
+  | 'sgdByProduct'
 >
 
 /** Made once: a step calls these checks for every parameter. */
@@ -94,15 +96,7 @@ export function checkedElementwise(backend: Backend): ElementwiseKernels {
       backend.fromBf16(out, x)
     },
     adamW(parameter, gradient, firstMoment, secondMoment, options) {
-      const { learningRate, beta1, beta2, epsilon, weightDecay, step } = options
-      checkNumber('adamW', 'learningRate', learningRate, atLeast0)
-      checkNumber('adamW', 'weightDecay', weightDecay, atLeast0)
-      checkNumber('adamW', 'beta1', beta1, atLeast0)
-      checkNumber('adamW', '1 - beta1', 1 - beta1, above0)
-      checkNumber('adamW', 'beta2', beta2, atLeast0)
-      checkNumber('adamW', '1 - beta2', 1 - beta2, above0)
-      checkNumber('adamW', 'epsilon', epsilon, above0)
-      checkSize('adamW', 'step', step, 1)
+      checkAdamW('adamW', options)
       const size = parameter.length
       checkArray('adamW', 'parameter', parameter)
       checkArray('adamW', 'gradient', gradient, size)
@@ -110,17 +104,64 @@ export function checkedElementwise(backend: Backend): ElementwiseKernels {
       checkArray('adamW', 'secondMoment', secondMoment, size)
       backend.adamW(parameter, gradient, firstMoment, secondMoment, options)
     },
+    adamWByProduct(parameter, dy, x, firstMoment, secondMoment, options) {
+      checkAdamW('adamWByProduct', options)
+      const size = checkProduct('adamWByProduct', dy, x, options)
+      checkArray('adamWByProduct', 'parameter', parameter, size)
+      checkArray('adamWByProduct', 'firstMoment', firstMoment, size)
+      checkArray('adamWByProduct', 'secondMoment', secondMoment, size)
+      backend.adamWByProduct(parameter, dy, x, firstMoment, secondMoment, options)
+    },
     sgd(parameter, gradient, velocity, options) {
-      const { learningRate, momentum, weightDecay } = options
-      checkNumber('sgd', 'learningRate', learningRate, atLeast0)
-      checkNumber('sgd', 'momentum', momentum, atLeast0)
-      checkNumber('sgd', 'weightDecay', weightDecay, atLeast0)
+      checkSgd('sgd', options)
+      const size = parameter.length
       checkArray('sgd', 'parameter', parameter)
-      checkArray('sgd', 'gradient', gradient, parameter.length)
-      if (velocity !== undefined || momentum > 0) checkArray('sgd', 'velocity', velocity!, parameter.length)
+      checkArray('sgd', 'gradient', gradient, size)
+      if (velocity !== undefined || options.momentum > 0) checkArray('sgd', 'velocity', velocity!, size)
       backend.sgd(parameter, gradient, velocity, options)
     },
+    sgdByProduct(parameter, dy, x, velocity, options) {
+      checkSgd('sgdByProduct', options)
+      const size = checkProduct('sgdByProduct', dy, x, options)
+      checkArray('sgdByProduct', 'parameter', parameter, size)
+      if (velocity !== undefined || options.momentum > 0)
+        checkArray('sgdByProduct', 'velocity', velocity!, size)
+      backend.sgdByProduct(parameter, dy, x, velocity, options)
+    },
   }
+}
+
+function checkAdamW(operation: string, options: AdamWOptions): void {
+  const { learningRate, beta1, beta2, epsilon, weightDecay, step } = options
+  checkNumber(operation, 'learningRate', learningRate, atLeast0)
+  checkNumber(operation, 'weightDecay', weightDecay, atLeast0)
+  checkNumber(operation, 'beta1', beta1, atLeast0)
+  checkNumber(operation, '1 - beta1', 1 - beta1, above0)
+  checkNumber(operation, 'beta2', beta2, atLeast0)
+  checkNumber(operation, '1 - beta2', 1 - beta2, above0)
+  checkNumber(operation, 'epsilon', epsilon, above0)
+  checkSize(operation, 'step', step, 1)
+}
+
+function checkSgd(operation: string, { learningRate, momentum, weightDecay }: SgdOptions): void {
+  checkNumber(operation, 'learningRate', learningRate, atLeast0)
+  checkNumber(operation, 'momentum', momentum, atLeast0)
+  checkNumber(operation, 'weightDecay', weightDecay, atLeast0)
+}
+
+/** Returns how many values dyᵀ·x has. */
+function checkProduct(
+  operation: string,
+  dy: Float32Array,
+  x: Float32Array,
+  { rows, n, k }: ProductShape,
+): number {
+  checkSize(operation, 'rows', rows)
+  checkSize(operation, 'n', n)
+  checkSize(operation, 'k', k)
+  checkArray(operation, 'dy', dy, rows * n)
+  checkArray(operation, 'x', x, rows * k)
+  return n * k
 }
 
 function checkTwo(operation: string, out: Float32Array, a: Float32Array, b: Float32Array): void {

@@ -86,7 +86,9 @@ export interface Binding {
   pagedWrite(pages: KvPages, rows: F32, slots: I32, kvHeads: number, headDim: number, blockTokens: number): void
   pagedAttention(out: F32, q: F32, keyPages: KvPages, valuePages: KvPages, sequences: I32, positions: I32, blockTables: I32, maxBlocks: number, heads: number, kvHeads: number, headDim: number, blockTokens: number, scale: number): void
   adamW(parameter: F32, gradient: F32, firstMoment: F32, secondMoment: F32, learningRate: number, beta1: number, beta2: number, epsilon: number, weightDecay: number, step: number): void
+  adamWByProduct(parameter: F32, dy: F32, x: F32, firstMoment: F32, secondMoment: F32, rows: number, n: number, k: number, learningRate: number, beta1: number, beta2: number, epsilon: number, weightDecay: number, step: number): void
   sgd(parameter: F32, gradient: F32, velocity: F32 | undefined, learningRate: number, momentum: number, weightDecay: number, nesterov: boolean): void
+  sgdByProduct(parameter: F32, dy: F32, x: F32, velocity: F32 | undefined, rows: number, n: number, k: number, learningRate: number, momentum: number, weightDecay: number, nesterov: boolean): void
   quantizeInt8(values: Int8Array, scales: F32, x: F32, rows: number, columns: number): void
   dequantizeInt8(out: F32, values: Int8Array, scales: F32, rows: number, columns: number): void
   quantizeInt4(nibbles: Uint8Array, scales: F32, x: F32, rows: number, columns: number, groupSize: number): void

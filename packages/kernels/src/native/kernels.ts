@@ -104,6 +104,14 @@ function adapt(b: Binding): Backend {
       b.adamW(parameter, gradient, m, v, learningRate, beta1, beta2, epsilon, weightDecay, step),
     sgd: (parameter, gradient, velocity, { learningRate, momentum, weightDecay, nesterov = false }) =>
       b.sgd(parameter, gradient, velocity, learningRate, momentum, weightDecay, nesterov),
+    adamWByProduct(parameter, dy, x, m, v, o) {
+      const { rows, n, k, learningRate, beta1, beta2, epsilon, weightDecay, step } = o
+      b.adamWByProduct(parameter, dy, x, m, v, rows, n, k, learningRate, beta1, beta2, epsilon, weightDecay, step)
+    },
+    sgdByProduct(parameter, dy, x, velocity, o) {
+      const { rows, n, k, learningRate, momentum, weightDecay, nesterov = false } = o
+      b.sgdByProduct(parameter, dy, x, velocity, rows, n, k, learningRate, momentum, weightDecay, nesterov)
+    },
     quantizeInt8: (values, scales, x, { rows, columns }) => b.quantizeInt8(values, scales, x, rows, columns),
     dequantizeInt8: (out, values, scales, { rows, columns }) => b.dequantizeInt8(out, values, scales, rows, columns),
     quantizeInt4: (nibbles, scales, x, { rows, columns, groupSize }) => b.quantizeInt4(nibbles, scales, x, rows, columns, groupSize),

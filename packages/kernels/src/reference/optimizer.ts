@@ -1,4 +1,5 @@
-import type { AdamWOptions, SgdOptions } from '../interface.js'
+import type { AdamWOptions, ProductShape, SgdOptions } from '../interface.js'
+import { matmul } from './matmul.js'
 
 /** p ← p·(1 − lr·λ); m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; p ← p − lr/(1 − β₁ᵗ)·m / (√v/√(1 − β₂ᵗ) + ε). */
 export function adamW(
@@ -39,4 +40,31 @@ export function sgd(
     }
     parameter[i]! -= learningRate * move
   }
+}
+
+export function adamWByProduct(
+  parameter: Float32Array,
+  dy: Float32Array,
+  x: Float32Array,
+  firstMoment: Float32Array,
+  secondMoment: Float32Array,
+  options: AdamWOptions & ProductShape,
+): void {
+  adamW(parameter, weightGradient(dy, x, options), firstMoment, secondMoment, options)
+}
+
+export function sgdByProduct(
+  parameter: Float32Array,
+  dy: Float32Array,
+  x: Float32Array,
+  velocity: Float32Array | undefined,
+  options: SgdOptions & ProductShape,
+): void {
+  sgd(parameter, weightGradient(dy, x, options), velocity, options)
+}
+
+function weightGradient(dy: Float32Array, x: Float32Array, { rows, n, k }: ProductShape): Float32Array {
+  const gradient = new Float32Array(n * k)
+  matmul(gradient, dy, x, { m: n, n: k, k: rows, transposeA: true })
+  return gradient
 }

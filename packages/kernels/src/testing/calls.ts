@@ -29,6 +29,8 @@ export function calls(kernels: Kernels): readonly Call[] {
   const pages = { kvHeads: 1, headDim: 4, blockTokens: 2 }
   const paged = { ...heads, blockTokens: 2, maxBlocks: 2, positions: Int32Array.of(0, 3, 2) }
   const adam = { learningRate: 0.1, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0, step: 1 }
+  const descent = { learningRate: 0.1, momentum: 0.9, weightDecay: 0 }
+  const product = { rows: m, n, k }
   const groups = { rows: m, columns: k, groupSize: 32 }
   const pack = { dtype: 'int8', rows: n, columns: k } as const
   const [one, two] = [kernels.pack(f(n * k), pack), kernels.pack(f(2 * n * k), { ...pack, experts: 2 })]
@@ -122,9 +124,15 @@ export function calls(kernels: Kernels): readonly Call[] {
     },
     { name: 'adamW', outputs: 1, args: [f(n), f(n), f(n), f(n).map(Math.abs), adam] },
     {
-      name: 'sgd',
+      name: 'adamWByProduct',
       outputs: 1,
-      args: [f(n), f(n), f(n), { learningRate: 0.1, momentum: 0.9, weightDecay: 0 }],
+      args: [f(n * k), f(m * n), f(m * k), f(n * k), f(n * k).map(Math.abs), { ...adam, ...product }],
+    },
+    { name: 'sgd', outputs: 1, args: [f(n), f(n), f(n), descent] },
+    {
+      name: 'sgdByProduct',
+      outputs: 1,
+      args: [f(n * k), f(m * n), f(m * k), f(n * k), { ...descent, ...product }],
     },
     { name: 'quantizeInt8', outputs: 2, args: [new Int8Array(m * n), f(m), f(m * n), shape] },
     { name: 'dequantizeInt8', outputs: 1, args: [f(m * n), new Int8Array(m * n), f(m), shape] },

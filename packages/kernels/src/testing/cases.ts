@@ -308,6 +308,25 @@ const elementwise: readonly Case[] = [
       return [...out, second]
     },
   },
+  {
+    name: 'adamWByProduct and sgdByProduct',
+    run(kernels, source, { m, n, k }) {
+      const [dy, x] = [source.floats(m * n), source.floats(m * k)]
+      const second = source.floats(n * k).map(Math.abs)
+      const shape = { rows: m, n, k, learningRate: 1e-2, weightDecay: 0.1 }
+      const adam = { ...shape, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, step: 1 + (m % 5) }
+      const out = outputs(source, [n * k, n * k], (parameter, first) =>
+        kernels.adamWByProduct(parameter!, dy, x, first!, second, adam),
+      )
+      const heavy = outputs(source, [n * k, n * k], (parameter, velocity) =>
+        kernels.sgdByProduct(parameter!, dy, x, velocity, { ...shape, momentum: 0.9, nesterov: true }),
+      )
+      const plain = outputs(source, [n * k], (parameter) =>
+        kernels.sgdByProduct(parameter!, dy, x, undefined, { ...shape, momentum: 0 }),
+      )
+      return [...out, second, ...heavy, ...plain]
+    },
+  },
   ...[0, 0.9].flatMap((momentum) =>
     [false, true].map((nesterov) => ({
       name: `sgd, momentum ${momentum}${nesterov ? ', nesterov' : ''}`,
