@@ -66,9 +66,7 @@ function mlpStep(bench, { batch, optimizer, lr, threads, ratio }) {
     subject: { kernel: `MLP step, ${optimizer}`, shape: `${sizes.join('-')}, batch ${batch}`, threads },
     ours: {
       run() {
-        crossEntropy(model.forward(x), targets).backward()
-        step.step()
-        step.zeroGrad()
+        step.minimize(crossEntropy(model.forward(x), targets))
       },
       get output() {
         return model.layers[0].weight.data

@@ -38,9 +38,7 @@ function step(sizes, batch) {
   const y = fromData(Int32Array.from({ length: batch }, (_, row) => row % sizes.at(-1)))
   return () => {
     const logits = layers.reduce((h, layer, i) => layer.forward(i === 0 ? h : h.relu()), x)
-    crossEntropy(logits, y).backward()
-    optimizer.step()
-    optimizer.zeroGrad()
+    optimizer.minimize(crossEntropy(logits, y))
   }
 }
 

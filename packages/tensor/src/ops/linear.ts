@@ -2,6 +2,7 @@ import { getKernels } from '@bio/kernels'
 import { allocate } from '../pool.js'
 import { formatShape, refuseShape, sameShape } from '../shape.js'
 import { record } from '../tape/record.js'
+import { WeightProduct } from '../tape/weight-product.js'
 import { isGradEnabled } from '../tape/grad-mode.js'
 import { f32, type Tensor } from '../tensor.js'
 import { repeatInto } from './broadcast.js'
@@ -41,23 +42,20 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   )
 }
 
-/** dx = dy·W, dW = dyᵀ·x, db = Σ over rows of dy, in which a relu leaves zeros. */
+/** dx = dy·W, dW = dyᵀ·x, left to whom it goes to, and db = Σ over rows of dy, in which a relu leaves zeros. */
 function linearBackward(
   dy: Float32Array,
   [x, weight]: readonly Tensor[],
   { m, n, k, needs }: { m: number; n: number; k: number; needs: readonly boolean[] },
-): (Float32Array | undefined)[] {
+): (Float32Array | WeightProduct | undefined)[] {
   const kernels = getKernels()
   showLinear(weight!, dy, f32(x!, 'linear'))
-  let [dx, dWeight, dBias]: (Float32Array | undefined)[] = []
+  let [dx, dBias]: (Float32Array | undefined)[] = []
   if (needs[0]) {
     dx = allocate(m * k)
     kernels.matmul(dx, dy, f32(weight!, 'linear'), { m, n: k, k: n, skipZeros: true })
   }
-  if (needs[1]) {
-    dWeight = allocate(n * k)
-    kernels.matmul(dWeight, dy, f32(x!, 'linear'), { m: n, n: k, k: m, transposeA: true, skipZeros: true })
-  }
+  const dWeight = needs[1] ? new WeightProduct(dy, f32(x!, 'linear'), { rows: m, n, k }) : undefined
   if (needs[2]) {
     dBias = allocate(n).fill(0)
     kernels.sumRows(dBias, dy, { rows: m, columns: n })

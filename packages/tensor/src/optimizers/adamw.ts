@@ -1,5 +1,6 @@
 import { BioError } from '@bio/errors'
 import { getKernels } from '@bio/kernels'
+import type { WeightProduct } from '../tape/weight-product.js'
 import type { Tensor } from '../tensor.js'
 import { checkPositive, Optimizer } from './optimizer.js'
 
@@ -38,16 +39,29 @@ export class AdamW extends Optimizer {
   }
 
   protected override update(parameter: Float32Array, gradient: Float32Array, index: number): void {
-    getKernels().adamW(
-      parameter,
-      gradient,
-      this.slot('firstMoment', index),
-      this.slot('secondMoment', index),
-      {
-        ...this.#options,
-        learningRate: this.lr,
-        step: this.steps[index]!,
-      },
-    )
+    const [first, second] = this.#moments(index)
+    getKernels().adamW(parameter, gradient, first, second, {
+      ...this.#options,
+      learningRate: this.lr,
+      step: this.steps[index]!,
+    })
+  }
+
+  protected override updateByProduct(
+    parameter: Float32Array,
+    { dy, x, shape }: WeightProduct,
+    index: number,
+  ): void {
+    const [first, second] = this.#moments(index)
+    getKernels().adamWByProduct(parameter, dy, x, first, second, {
+      ...this.#options,
+      ...shape,
+      learningRate: this.lr,
+      step: this.steps[index]!,
+    })
+  }
+
+  #moments(index: number): [Float32Array, Float32Array] {
+    return [this.slot('firstMoment', index), this.slot('secondMoment', index)]
   }
 }

@@ -2,6 +2,8 @@ import { BioError } from '@bio/errors'
 import { fromData } from '../create.js'
 import { zeroGrad } from '../modules/module.js'
 import { formatShape, sameShape } from '../shape.js'
+import { backward } from '../tape/backward.js'
+import type { WeightProduct } from '../tape/weight-product.js'
 import type { Tensor } from '../tensor.js'
 
 /** What changes parameters by their gradients. */
@@ -13,6 +15,7 @@ export abstract class Optimizer {
   protected readonly steps: Int32Array
   /** Per slot (`momentum`, …) and parameter; made when first needed. */
   protected readonly slots: Record<string, (Float32Array | undefined)[]>
+  readonly #places: ReadonlyMap<Tensor, number>
 
   constructor(parameters: Iterable<Tensor>, { lr, slots }: { lr: number; slots: readonly string[] }) {
     this.parameters = [...new Set(parameters)]
@@ -22,17 +25,14 @@ export abstract class Optimizer {
         refuse('ERR_BIO_DTYPE', 'f32 leaf tensors', isLeaf ? dtype : 'the result of an operation')
     }
     this.lr = lr
+    this.#places = new Map(this.parameters.map((parameter, index) => [parameter, index]))
     this.steps = new Int32Array(this.parameters.length)
     this.slots = Object.fromEntries(slots.map((name) => [name, this.parameters.map(() => undefined)]))
   }
 
   /** Changes each parameter that has a gradient. Errors: ERR_BIO_VALUE (`lr` negative or not finite), ERR_BIO_SHAPE (a gradient). */
   step(): void {
-    checkPositive('lr', this.lr)
-    for (const { grad, shape } of this.parameters) {
-      if (grad !== undefined && !sameShape(grad.shape, shape))
-        refuse('ERR_BIO_SHAPE', `grad ${formatShape(shape)}`, formatShape(grad.shape))
-    }
+    this.#check()
     this.parameters.forEach((parameter, index) => {
       if (parameter.grad === undefined || !parameter.requiresGrad) return
       this.steps[index]!++
@@ -41,7 +41,40 @@ export abstract class Optimizer {
     })
   }
 
+  /**
+   * `loss.backward()`, `step()` and `zeroGrad()` in one, to the same bits, in less time and memory: the weight of a linear layer takes its
+   * step while its gradient is summed, block by block, and never has one as a whole. Call those three where you want the gradients:
+   * to clip, to scale or to gather them over several losses. A weight that has a gradient already, or is used more than once or inside of
+   * `checkpoint`, takes its step at the end like all other parameters.
+   *
+   * Errors: those of `backward` and `step`. Where an operation fails midway, some weights may have taken their step.
+   */
+  minimize(loss: Tensor): void {
+    this.#check()
+    backward(loss, undefined, (parameter, product) => {
+      const index = this.#places.get(parameter)
+      if (index === undefined || parameter.grad !== undefined || !parameter.requiresGrad) return false
+      this.steps[index]!++
+      this.updateByProduct(parameter.data as Float32Array, product, index)
+      parameter.storage.version++
+      return true
+    })
+    this.step()
+    this.zeroGrad()
+  }
+
+  #check(): void {
+    checkPositive('lr', this.lr)
+    for (const { grad, shape } of this.parameters) {
+      if (grad !== undefined && !sameShape(grad.shape, shape))
+        refuse('ERR_BIO_SHAPE', `grad ${formatShape(shape)}`, formatShape(grad.shape))
+    }
+  }
+
   protected abstract update(parameter: Float32Array, gradient: Float32Array, index: number): void
+
+  /** `update` by a gradient that is not summed yet. */
+  protected abstract updateByProduct(parameter: Float32Array, product: WeightProduct, index: number): void
 
   /** Forgets the gradients; their memory goes back to the pool. */
   zeroGrad(): void {

@@ -1,4 +1,5 @@
 import { getKernels } from '@bio/kernels'
+import type { WeightProduct } from '../tape/weight-product.js'
 import type { Tensor } from '../tensor.js'
 import { checkPositive, Optimizer } from './optimizer.js'
 
@@ -27,7 +28,19 @@ export class SGD extends Optimizer {
   }
 
   protected override update(parameter: Float32Array, gradient: Float32Array, index: number): void {
-    const velocity = this.#options.momentum > 0 ? this.slot('velocity', index) : undefined
-    getKernels().sgd(parameter, gradient, velocity, { ...this.#options, learningRate: this.lr })
+    getKernels().sgd(parameter, gradient, this.#velocity(index), { ...this.#options, learningRate: this.lr })
+  }
+
+  protected override updateByProduct(
+    parameter: Float32Array,
+    { dy, x, shape }: WeightProduct,
+    index: number,
+  ): void {
+    const options = { ...this.#options, ...shape, learningRate: this.lr }
+    getKernels().sgdByProduct(parameter, dy, x, this.#velocity(index), options)
+  }
+
+  #velocity(index: number): Float32Array | undefined {
+    return this.#options.momentum > 0 ? this.slot('velocity', index) : undefined
   }
 }

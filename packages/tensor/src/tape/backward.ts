@@ -6,9 +6,13 @@ import { Storage } from '../storage.js'
 import { Tensor } from '../tensor.js'
 import { withGrad } from './grad-mode.js'
 import { Node } from './node.js'
+import { WeightProduct } from './weight-product.js'
 
-/** Reverse-mode differentiation from `root`: see `Tensor.backward`. */
-export function backward(root: Tensor, gradient: Tensor | undefined): void {
+/** Offered the whole gradient of a leaf, as a product, when nothing in the graph will read the leaf's values again. True if it was used. */
+export type Take = (leaf: Tensor, product: WeightProduct) => boolean
+
+/** Reverse-mode differentiation from `root`: see `Tensor.backward`. What `take` uses does not become a leaf's `grad`. */
+export function backward(root: Tensor, gradient: Tensor | undefined, take?: Take): void {
   const seed = seedFor(root, gradient)
   if (root.node === undefined) {
     if (!root.requiresGrad) {
@@ -25,12 +29,13 @@ export function backward(root: Tensor, gradient: Tensor | undefined): void {
     giveBack(seed)
     throw error
   }
+  const offer = take === undefined ? undefined : onlyOnce(order, take)
   root.storage.keep()
   root.node.gradient = seed
   try {
     withGrad(false, () => {
       for (const node of order) {
-        step(node)
+        step(node, offer)
         node.free()
       }
     })
@@ -84,8 +89,20 @@ function reverseOrder(last: Node): Node[] {
   return found.toSorted((a, b) => b.sequence - a.sequence)
 }
 
+/** `take` for leaves that the graph has in one place: one operation has them as its input, and saved their values once. */
+function onlyOnce(order: readonly Node[], take: Take): Take {
+  if (order.some((node) => node.hasHooks)) return () => false
+  const places = new Map<Storage, number>()
+  const count = ({ storage }: Tensor): unknown => places.set(storage, (places.get(storage) ?? 0) + 1)
+  for (const node of order) {
+    for (const edge of node.edges) if (edge instanceof Tensor) count(edge)
+    node.heldTensors().forEach(count)
+  }
+  return (leaf, product) => places.get(leaf.storage) === 2 && take(leaf, product)
+}
+
 /** Sends the gradients of one operation to its inputs. */
-function step(node: Node): void {
+function step(node: Node, take: Take | undefined): void {
   const dy = node.gradient
   if (dy === undefined) return // nothing depends on this output after all
   const { edges, needs, name } = node
@@ -95,8 +112,12 @@ function step(node: Node): void {
     refuseShape(`${name} backward`, `${edges.length} gradients`, `${gradients.length}`)
   }
   for (let i = 0; i < edges.length; i++) {
-    const gradient = gradients[i]
     const edge = edges[i]
+    let gradient = gradients[i]
+    if (gradient instanceof WeightProduct) {
+      if (edge instanceof Tensor && take?.(edge, gradient) === true) continue
+      gradient = gradient.sum()
+    }
     if (gradient === undefined) continue
     // Only memory that nobody else holds may be added to and recycled: not that of saved values, nor one that another input gets too.
     const own = gradients.indexOf(gradient, i + 1) < 0 && isLent(gradient) && !isSaved(gradient, saved)

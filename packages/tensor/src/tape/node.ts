@@ -3,6 +3,7 @@ import { giveBack } from '../pool.js'
 import type { Storage } from '../storage.js'
 import type { Tensor } from '../tensor.js'
 import { currentHooks, pack, unpack, type SavedTensorHooks } from './hooks.js'
+import type { WeightProduct } from './weight-product.js'
 
 /**
  * Gradients for each input, from the gradient of the output. `needs[i]` is false where input i has no use for one (return undefined
@@ -13,6 +14,11 @@ export type Backward = (
   saved: readonly Tensor[],
   needs: readonly boolean[],
 ) => readonly (Float32Array | undefined)[]
+
+/** `Backward` of an operation of this package, which may leave a product to be summed where it is used. */
+export type LazyBackward = (
+  ...args: Parameters<Backward>
+) => readonly (Float32Array | WeightProduct | undefined)[]
 
 /** Where a gradient goes: to the operation that made the input, to a leaf, or nowhere. */
 export type Edge = Node | Tensor | undefined
@@ -27,7 +33,7 @@ export class Node {
   readonly size: number
   edges: readonly Edge[]
   needs: readonly boolean[]
-  backward: Backward | undefined
+  backward: LazyBackward | undefined
   /** The gradient gathered so far for the output. */
   gradient: Float32Array | undefined = undefined
   /** Mark of the last walk that met this node. */
@@ -50,7 +56,7 @@ export class Node {
     }: {
       size: number
       inputs: readonly Tensor[]
-      backward: Backward
+      backward: LazyBackward
       saved: readonly Tensor[]
       owned: readonly Storage[]
     },
@@ -87,6 +93,11 @@ export class Node {
       received: 'values that changed since (an optimiser step or loadStateDict)',
       hint: 'Call backward() before step().',
     })
+  }
+
+  /** Whether what backward will read is kept by hooks, which may compute it again. */
+  get hasHooks(): boolean {
+    return this.#hooks !== undefined
   }
 
   /** Saved tensors that are held as they are, without hooks between. */

@@ -4,7 +4,7 @@ import { refuseShape, sizeOf, type Shape } from '../shape.js'
 import { Storage } from '../storage.js'
 import { Tensor } from '../tensor.js'
 import { isGradEnabled, withGrad } from './grad-mode.js'
-import { Node, type Backward } from './node.js'
+import { Node, type Backward, type LazyBackward } from './node.js'
 import { made } from './region.js'
 
 /** What backward will read. */
@@ -23,7 +23,7 @@ const none: readonly never[] = []
 export function record(
   name: string,
   inputs: readonly Tensor[],
-  { shape, data, backward }: { shape: Shape; data: Float32Array; backward: Backward },
+  { shape, data, backward }: { shape: Shape; data: Float32Array; backward: LazyBackward },
   { saved = none, saveOutput = false, buffers = none }: Saved = nothing,
 ): Tensor {
   const storage = new Storage(data, { pooled: true })
