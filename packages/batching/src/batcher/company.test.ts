@@ -62,3 +62,25 @@ test('where a larger run saves nothing, nobody waits', () => {
   company.await('arrival', now, { count: 1, savedMs: 0 })
   expect(company.waitUntil(1)).toBeLessThanOrEqual(now)
 })
+
+test('under a steady stream a batch does not wait for one after the other: its requests wait at most what a run saves, in all', () => {
+  const company = new Company()
+  const savedMs = 10
+  const gapMs = 0.2
+  let now = 0
+  let longestMs = 0
+  for (let batch = 0; batch < 100; batch++) {
+    let waitedMs = 0
+    for (let count = 1; count <= 32; count++) {
+      company.await('arrival', now, { count, savedMs })
+      if (company.waitUntil(count) <= now) break
+      waitedMs += count * gapMs
+      now += gapMs
+      company.arrived(now)
+    }
+    longestMs = Math.max(longestMs, waitedMs)
+    company.arrived((now += gapMs)) // whoever comes while the run is busy
+  }
+  expect(longestMs).toBeGreaterThan(gapMs)
+  expect(longestMs).toBeLessThanOrEqual(savedMs)
+})
