@@ -57,7 +57,9 @@ export class Admission<Input, Output> {
     const runMs = bucket.model.predict(runCost)
     // Caution never keeps the next run from filling up: that would break no fewer promises, and answer fewer requests.
     const cautionMs = behindFullRun ? this.#caution.runs * runMs : 0
-    if (waitMs + runMs + cautionMs > deadlineMs) throw full(`a result within ${deadlineMs} ms`, forecast)
+    if (waitMs + runMs + cautionMs <= deadlineMs) return
+    if (waitMs + runMs <= deadlineMs) this.#caution.refused(request.arrivedAt + deadlineMs - runMs)
+    throw full(`a result within ${deadlineMs} ms`, forecast)
   }
 
   /** When the run of this request would start, by the pace so far and its tenant's fair share, and what that run would cost. */

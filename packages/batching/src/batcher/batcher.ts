@@ -201,8 +201,11 @@ export class Batcher<Input, Output> implements AsyncDisposable {
   }
 
   #start(bucket: Bucket<Input, Output>): void {
-    const tickets = this.#room.take(bucket, performance.now())
+    const now = performance.now()
+    const places = bucket.isFull ? 0 : this.#options.maxBatchSize - bucket.count
+    const tickets = this.#room.take(bucket, now)
     if (tickets.length === 0) return
+    this.#caution.spared(places, tickets.length, now)
     const attempt = new Attempt(tickets)
     this.#running.add(attempt)
     this.#ledger.dispatched(attempt)
@@ -212,9 +215,11 @@ export class Batcher<Input, Output> implements AsyncDisposable {
   async #run(attempt: Attempt<Input, Output>): Promise<void> {
     await this.#runs.run(attempt)
     this.#running.delete(attempt)
-    this.#caution.ran(attempt.tickets.length)
     const { startedAt, queueMs, tickets } = attempt
-    this.#telemetry.ran({ items: tickets.length, queueMs, runMs: performance.now() - startedAt })
+    this.#caution.ran(tickets.length)
+    const now = performance.now()
+    if (this.#room.count === 0) this.#caution.spared(this.#options.maxBatchSize, tickets.length, now)
+    this.#telemetry.ran({ items: tickets.length, queueMs, runMs: now - startedAt })
     for (let full = this.#nextFull(); full !== undefined && this.#isFree; full = this.#nextFull())
       this.#start(full)
     if (this.#isFree && this.#room.count > 0) {

@@ -48,3 +48,27 @@ test('an outage is forgotten', () => {
   play({ stall: () => 0, total: 32 * 5000, caution })
   expect(caution.runs).toBeLessThan(0.05)
 })
+
+test('what is refused while others take the place teaches nothing; what a later run had room and time for does', () => {
+  const caution = new Caution()
+  play({ stall: () => Infinity, total: 3200, caution })
+  const learnt = caution.runs
+  for (let request = 0; request < 64; request++) caution.refused(10)
+  caution.spared(0, 32, 5) // a full run
+  expect(caution.runs).toBe(learnt)
+  caution.spared(16, 16, 5) // half a run, with room for half a run
+  expect(caution.runs).toBeCloseTo(learnt - 0.6, 9)
+  caution.spared(32, 32, 11) // room enough, but too late for them
+  caution.spared(32, 32, 5)
+  expect(caution.runs).toBeCloseTo(learnt - 0.6, 9)
+})
+
+test('where every burst leaves room for those refused, caution ends; however many they were, it is never negative', () => {
+  const caution = new Caution()
+  play({ stall: () => Infinity, total: 3200, caution })
+  for (let burst = 0; burst < 10; burst++) {
+    for (let request = 0; request < 96; request++) caution.refused(burst + 1)
+    caution.spared(32, 32, burst)
+  }
+  expect(caution.runs).toBe(0)
+})
