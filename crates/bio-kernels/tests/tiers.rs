@@ -183,6 +183,7 @@ fn attention_over_pages_of_bf16_agrees() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no vpdpwssd, which adds its products")]
 fn attention_over_pages_of_int8_agrees() {
     attention_agrees::<i8>("int8 pages", 2e-4);
 }
