@@ -11,6 +11,8 @@ const UNTOUCHED: f32 = 7.5;
 /// The longest array of a case, and the largest of the usual dimensions; less under Miri, some hundred times slower.
 const LONGEST: usize = if cfg!(miri) { 1 << 12 } else { 1 << 15 };
 const LARGEST: usize = if cfg!(miri) { 12 } else { 40 };
+/// Dimensions of which matrix products read an operand in place.
+const LARGE: std::ops::RangeInclusive<usize> = 64..=100;
 
 /// Defines a target: what is done with bytes. libFuzzer chooses them; Miri, which cannot run it, gets bytes that are the same in every
 /// run.
@@ -59,11 +61,12 @@ impl Draw<'_> {
         let _ = isa::with(tiers[tier], || case(&mut draw));
     }
 
-    /// A dimension: 1 to `LARGEST`, now and then 0 or anything.
+    /// A dimension: 1 to `LARGEST`, now and then `LARGE`, 0 or anything.
     pub fn size(&mut self) -> Result<usize> {
         Ok(match self.0.int_in_range(0u8..=19)? {
             0 => self.0.arbitrary()?,
             1 => 0,
+            2 | 3 => self.0.int_in_range(LARGE)?,
             _ => self.0.int_in_range(1..=LARGEST)?,
         })
     }
