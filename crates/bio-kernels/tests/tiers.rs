@@ -99,7 +99,7 @@ fn packed_products_of_int4_agree_in_odd_groups() {
 fn products_of_floats_agree() {
     // Packed; then so few rows, or columns, that the other operand is read in place.
     let packed = HEIGHTS.map(|m| (m, 35, 5));
-    let in_place = [1, 2, 3, 4, 7, 8, 10, 13, 16, 31].map(|few| (few, 65, 66));
+    let in_place = [1, 3, 6, 9, 14, 31].map(|few| (few, 65, 66));
     let mut noise = Noise(4);
     for (at, (m, n, k)) in packed.into_iter().chain(in_place).chain([(66, 3, 65)]).enumerate() {
         let (a, b) = (noise.floats(m * k, 1.0), noise.floats(k * n, 1.0));
