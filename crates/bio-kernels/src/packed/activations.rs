@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
+use super::tasks::{MOST_SPANS, Span};
 use crate::disjoint::{Disjoint, for_ranges};
 use crate::isa::{Isa, per_isa};
 use crate::quantize::quantize_row_body;
@@ -115,22 +116,40 @@ impl<'a> Quantized<'a> {
         }
     }
 
-    /// Hands some rows to `body`: those of the range, or those whose numbers the range of `index` gives, brought together.
-    pub fn with_rows(self, range: Range<usize>, index: Option<&[i32]>, body: impl FnOnce(Quantized<'_>)) {
-        let Some(index) = index else { return body(self.rows(range)) };
-        let (stride, groups, index) = (self.stride, self.groups, &index[range]);
+    /// Hands the rows of some spans to `body`, as rows of what it gets first, and the first of each. Where there is an index its numbers say
+    /// which rows they are, and they are brought together.
+    pub fn with_spans(
+        self,
+        spans: &[Span],
+        index: Option<&[i32]>,
+        body: impl FnOnce(Quantized<'_>, [usize; MOST_SPANS]),
+    ) {
+        let mut firsts = [0; MOST_SPANS];
+        let Some(index) = index else {
+            for (first, span) in firsts.iter_mut().zip(spans) {
+                *first = span.start;
+            }
+            return body(self, firsts);
+        };
+        let (stride, groups) = (self.stride, self.groups);
         CHOSEN.with_borrow_mut(|chosen| {
-            chosen.resize(index.len(), stride, groups, !self.pairs.is_empty());
-            for (to, &from) in index.iter().enumerate() {
-                let row = self.rows(from as usize..from as usize + 1);
-                chosen.values[to * stride..][..stride].copy_from_slice(row.values);
-                chosen.scales[to * groups..][..groups].copy_from_slice(row.scales);
-                chosen.corrections[to * groups..][..groups].copy_from_slice(row.corrections);
-                if !row.pairs.is_empty() {
-                    chosen.pairs[to * stride / 2..][..stride / 2].copy_from_slice(row.pairs);
+            let rows = spans.iter().map(|span| span.rows()).sum();
+            chosen.resize(rows, stride, groups, !self.pairs.is_empty());
+            let mut to = 0;
+            for (first, span) in firsts.iter_mut().zip(spans) {
+                *first = to;
+                for &from in &index[span.start..span.end] {
+                    let row = self.rows(from as usize..from as usize + 1);
+                    chosen.values[to * stride..][..stride].copy_from_slice(row.values);
+                    chosen.scales[to * groups..][..groups].copy_from_slice(row.scales);
+                    chosen.corrections[to * groups..][..groups].copy_from_slice(row.corrections);
+                    if !row.pairs.is_empty() {
+                        chosen.pairs[to * stride / 2..][..stride / 2].copy_from_slice(row.pairs);
+                    }
+                    to += 1;
                 }
             }
-            body(chosen.view(stride, groups));
+            body(chosen.view(stride, groups), firsts);
         });
     }
 }

@@ -34,11 +34,15 @@ impl Format for Int8 {
         }
     }
 
-    fn dots(isa: Isa, sums: &mut [[f32; TILE]], tiles: &[Tile<'_>], x: Quantized<'_>) {
+    fn fetches_for_others(isa: Isa) -> bool {
+        matches!(isa, Isa::Avx512 | Isa::Avx512Bf16)
+    }
+
+    fn dots(isa: Isa, sums: &mut [[f32; TILE]], tiles: &[Tile<'_>], x: Quantized<'_>, soon: &[&[u8]]) {
         #[cfg(target_arch = "x86_64")]
         if let Isa::Avx512 | Isa::Avx512Bf16 = isa {
             // SAFETY: these tiers have VNNI.
-            return unsafe { vnni::dots(sums, tiles, x) };
+            return unsafe { vnni::dots(sums, tiles, x, soon) };
         }
         let mut totals = [[0i32; TILE]; TALLEST];
         let rows = sums.len() / tiles.len();
@@ -183,18 +187,41 @@ mod vnni {
     use std::arch::x86_64::*;
 
     use super::{Quantized, STEP, TILE, Tile};
-    use crate::memory::prefetch;
+    use crate::memory::{prefetch, prefetch_to_second_level};
 
     /// Rows of x that meet two tiles at once: 28 sums of 32 registers.
     const HEIGHT: usize = 14;
     /// Rows that meet four tiles at once: 24 sums.
     const FEW: usize = 6;
 
-    /// What a step fetches of each tile: bytes after the tile's start, and on from there at each step.
+    /// What a step fetches of each tile: bytes after the tile's start, and on from there at each step; and what it fetches for others.
     #[derive(Clone, Copy)]
     struct Ahead {
         start: usize,
         pace: usize,
+        others: Share,
+    }
+
+    /// A block's part of what others want soon.
+    #[derive(Clone, Copy)]
+    struct Share {
+        first: *const u8,
+        pace: usize,
+    }
+
+    impl Share {
+        /// The blocks share out what there is, each taking of one of the others only; steps that fetch nothing ask for a line at hand.
+        fn of(soon: &[&[u8]], block: usize, blocks: usize, steps: usize, at_hand: &[i8]) -> Self {
+            let others = soon.iter().take_while(|bytes| !bytes.is_empty()).count();
+            if others == 0 {
+                return Self { first: at_hand.as_ptr().cast(), pace: 0 };
+            }
+            let other = block * others / blocks;
+            let first_of = |other: usize| (other * blocks).div_ceil(others);
+            let bytes = soon[other].len() / (first_of(other + 1) - first_of(other));
+            let first = soon[other].as_ptr().wrapping_add((block - first_of(other)) * bytes);
+            Self { first, pace: bytes.div_ceil(steps) }
+        }
     }
 
     pub fn side_by_side(rows: usize) -> usize {
@@ -203,17 +230,22 @@ mod vnni {
 
     /// sums [tiles][rows][16]
     #[target_feature(enable = "avx512f,avx512vnni")]
-    pub fn dots(sums: &mut [[f32; TILE]], tiles: &[Tile<'_>], x: Quantized<'_>) {
+    pub fn dots(sums: &mut [[f32; TILE]], tiles: &[Tile<'_>], x: Quantized<'_>, soon: &[&[u8]]) {
         let (rows, size) = (sums.len() / tiles.len(), tiles[0].values.len());
         let blocks = rows.div_ceil(HEIGHT);
         let mut first = 0;
         for block in 0..blocks {
             let height = (rows - first).div_ceil(blocks - block);
+            let others = Share::of(soon, block, blocks, size / STEP, x.values);
             let ahead = match (blocks, height) {
-                (1, ..=FEW) => Ahead { start: 1024, pace: STEP },
-                (1, _) => Ahead { start: 4096, pace: STEP },
+                (1, ..=FEW) => Ahead { start: 1024, pace: STEP, others },
+                (1, _) => Ahead { start: 4096, pace: STEP, others },
                 // Each block its share of the tiles whose turn is next: memory is busy while there are products to do.
-                _ => Ahead { start: tiles.len() * size + block * size / blocks, pace: STEP.div_ceil(blocks) },
+                _ => Ahead {
+                    start: tiles.len() * size + block * size / blocks,
+                    pace: STEP.div_ceil(blocks),
+                    others,
+                },
             };
             match height {
                 1 => products::<4, 1>(sums, first, tiles, x, ahead),
@@ -268,6 +300,7 @@ mod vnni {
                     bytes[at] = _mm512_loadu_si512(weights[at].add(step * STEP).cast());
                     prefetch(weights[at].wrapping_add(ahead.start + step * ahead.pace));
                 }
+                prefetch_to_second_level(ahead.others.first.wrapping_add(step * ahead.others.pace));
                 for i in 0..ROWS {
                     let a = x.values.as_ptr().add(i * x.stride + 4 * step).cast::<i32>().read_unaligned();
                     let a = _mm512_set1_epi32(a);

@@ -8,6 +8,7 @@ mod float;
 mod from_blocks;
 mod int4;
 mod int8;
+mod tasks;
 mod tiles;
 
 use crate::disjoint::Disjoint;
@@ -17,6 +18,7 @@ use crate::matmul::{check_offsets, rows_of};
 use crate::quantize::check_groups;
 use int4::Int4;
 use int8::Int8;
+use tasks::Span;
 use tiles::Tiles;
 
 /// Weight rows that stand side by side.
@@ -63,14 +65,6 @@ enum Storage {
 
 /// Columns whose integer products add up in 32 bits: 255·127·2¹⁶ < 2³¹.
 const LONGEST: usize = 1 << 16;
-
-/// A row range of x and out, and the expert that it meets.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Span {
-    pub expert: usize,
-    pub start: usize,
-    pub end: usize,
-}
 
 impl PackedMatrix {
     pub fn pack(
@@ -280,33 +274,4 @@ fn store(
             }
         }
     }
-}
-
-/// Cuts spans into tasks of at most `tallest` rows and some tiles, and runs them in one region: `body(span rows, tiles)`.
-fn for_tasks(
-    spans: &[Span],
-    tallest: usize,
-    tiles: usize,
-    work_per_row_tile: usize,
-    body: &(dyn Fn(Span, std::ops::Range<usize>) + Sync),
-) {
-    // Below about 20 µs of work another thread costs more than it brings.
-    const WORTH_A_TASK: usize = 1 << 20;
-    let mut tasks: Vec<(Span, std::ops::Range<usize>)> = Vec::new();
-    let total: usize = spans.iter().map(|span| (span.end - span.start) * tiles * work_per_row_tile).sum();
-    let wanted = (total / WORTH_A_TASK).clamp(1, 4 * crate::pool::threads());
-    for &span in spans.iter().filter(|span| span.start < span.end) {
-        let rows = span.end - span.start;
-        let share = (rows * tiles * work_per_row_tile * wanted).div_ceil(total.max(1)).max(1);
-        let row_blocks = rows.div_ceil(tallest);
-        let height = rows.div_ceil(row_blocks);
-        let columns = tiles.div_ceil(share.div_ceil(row_blocks).min(tiles));
-        for start in (span.start..span.end).step_by(height) {
-            for tile in (0..tiles).step_by(columns) {
-                let part = Span { start, end: (start + height).min(span.end), ..span };
-                tasks.push((part, tile..(tile + columns).min(tiles)));
-            }
-        }
-    }
-    crate::pool::run(tasks.len(), &|task| body(tasks[task].0, tasks[task].1.clone()));
 }

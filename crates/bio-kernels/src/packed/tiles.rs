@@ -8,15 +8,17 @@
 //! ```text
 //! for each stretch of up to 96 rows of x and some tiles .. one task; rows given by index are brought together, as bytes, into the L2
 //!   for each tile, or for some side by side .............. its bytes come from memory once, and stay in the L2
-//!     Format::dots ....................................... rows×16 sums, in registers some rows at a time
-//!     out = sums (+ bias)
+//!     for the stretch, and small ones that it takes along  their tiles are fetched while it multiplies (tasks.rs)
+//!       Format::dots ..................................... rows×16 sums, in registers some rows at a time
+//!       out = sums (+ bias)
 //! ```
 
 use std::marker::PhantomData;
-use std::ops::Range;
+use std::ops::RangeInclusive;
 
 use super::activations::Quantized;
-use super::{Span, TILE, filled, for_tasks, store};
+use super::tasks::{self, MOST_SPANS, Span, Task};
+use super::{TILE, filled, store};
 use crate::disjoint::Disjoint;
 use crate::error::Result;
 use crate::isa::Isa;
@@ -40,8 +42,12 @@ pub(super) trait Format: Sync {
     /// Integers of a row, one per column, and a scale per group of columns.
     fn quantize(integers: &mut [u8], scales: &mut [f32], weights: &[f32], group_size: usize) -> Result<()>;
 
-    /// sums [tiles][rows][16] = the products of the tiles' rows with those of x, which are at most `TALLEST`; as many tiles as stand side by side.
-    fn dots(isa: Isa, sums: &mut [[f32; TILE]], tiles: &[Tile<'_>], x: Quantized<'_>);
+    /// Whether a tier's `dots` asks for what is wanted soon.
+    fn fetches_for_others(isa: Isa) -> bool;
+
+    /// sums [tiles][rows][16] = the products of the tiles' rows with those of x, which are at most `TALLEST`; as many tiles as stand side by
+    /// side. `soon` are weights that others want next.
+    fn dots(isa: Isa, sums: &mut [[f32; TILE]], tiles: &[Tile<'_>], x: Quantized<'_>, soon: &[&[u8]]);
 }
 
 pub(super) struct Tiles<F> {
@@ -141,33 +147,46 @@ impl<F: Format> Tiles<F> {
         Quantized::with(isa, x, self.columns, self.group_size, F::ZERO, F::pairs(isa), |x| {
             let out = Disjoint::new(out);
             let bytes = Self::steps(self.columns) * STEP;
-            for_tasks(spans, TALLEST, self.rows.div_ceil(TILE), bytes, &|span, tiles| {
-                x.with_rows(span.start..span.end, index, |x| self.task(isa, &out, x, bias, span, tiles));
+            let tiles = self.rows.div_ceil(TILE);
+            let mut tasks = tasks::cut(spans, TALLEST, tiles, bytes);
+            if F::fetches_for_others(isa) {
+                tasks::bring_together(&mut tasks, tiles);
+            }
+            tasks::run(&tasks, &|task| {
+                x.with_spans(task.spans(), index, |x, firsts| self.task(isa, &out, x, firsts, bias, task));
             });
         });
     }
 
-    /// Some rows, at most `TALLEST`, by some tiles.
+    /// Some rows of each span, at most `TALLEST`, by some tiles.
     fn task(
         &self,
         isa: Isa,
         out: &Disjoint<'_, f32>,
         x: Quantized<'_>,
+        firsts: [usize; MOST_SPANS],
         bias: Option<&[f32]>,
-        span: Span,
-        tiles: Range<usize>,
+        task: &Task,
     ) {
-        let rows = span.end - span.start;
-        let step = F::side_by_side(isa, rows);
+        let (spans, tiles) = (task.spans(), task.tiles.clone());
+        let step = if spans.len() > 1 { 2 } else { F::side_by_side(isa, spans[0].rows()) };
         let mut sums = [[0.0f32; TILE]; 2 * TALLEST];
         for first in tiles.clone().step_by(step) {
             let last = tiles.end.min(first + step) - 1;
-            let weights: [Tile<'_>; 4] = std::array::from_fn(|i| self.tile(span.expert, last.min(first + i)));
-            let weights = &weights[..=last - first];
-            let sums = &mut sums[..weights.len() * rows];
-            F::dots(isa, sums, weights, x);
-            for (tile, sums) in sums.chunks(rows).enumerate() {
-                store(out, self.rows, span.start, first + tile, sums, bias);
+            let soon: [&[u8]; MOST_SPANS - 1] = std::array::from_fn(|other| {
+                spans.get(1 + other).map_or(&[][..], |span| self.bytes(span.expert, first..=last))
+            });
+            for (at, span) in spans.iter().enumerate() {
+                let rows = span.rows();
+                let weights: [Tile<'_>; 4] =
+                    std::array::from_fn(|i| self.tile(span.expert, last.min(first + i)));
+                let weights = &weights[..=last - first];
+                let sums = &mut sums[..weights.len() * rows];
+                let x = x.rows(firsts[at]..firsts[at] + rows);
+                F::dots(isa, sums, weights, x, if at == 0 { &soon } else { &[] });
+                for (tile, sums) in sums.chunks(rows).enumerate() {
+                    store(out, self.rows, span.start, first + tile, sums, bias);
+                }
             }
         }
     }
@@ -193,6 +212,13 @@ impl<F: Format> Tiles<F> {
     fn byte(&self, tile: usize, lane: usize, k: usize) -> (usize, usize) {
         let step = tile * Self::steps(self.columns) + k / Self::COLUMNS;
         (step * STEP + lane * 4 + k % 4, k % Self::COLUMNS / 4 * 4)
+    }
+
+    /// The values of some tiles.
+    fn bytes(&self, expert: usize, tiles: RangeInclusive<usize>) -> &[u8] {
+        let (first, _) = self.place(expert, tiles.start() * TILE);
+        let bytes = Self::steps(self.columns) * STEP;
+        &self.values[first * bytes..][..(tiles.end() - tiles.start() + 1) * bytes]
     }
 
     fn tile(&self, expert: usize, tile: usize) -> Tile<'_> {

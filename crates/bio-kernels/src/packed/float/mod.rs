@@ -20,7 +20,8 @@ mod avx512;
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::{ROWS, Span, filled, for_tasks};
+use super::tasks::{self, Span};
+use super::{ROWS, filled};
 use crate::disjoint::Disjoint;
 use crate::error::Result;
 use crate::isa::Isa;
@@ -178,8 +179,12 @@ impl<T: Weight> Panels<T> {
     pub fn multiply(&self, isa: Isa, out: &mut [f32], x: &[f32], index: Option<&[i32]>, spans: &[Span]) {
         let size = self.columns * PANEL;
         let out = Disjoint::new(out);
-        for_tasks(spans, ROWS, panels(self.rows), size, &|span, tiles| {
-            with_rows(x, self.columns, span.start..span.end, index, |x| self.task(isa, &out, x, span, tiles));
+        tasks::run(&tasks::cut(spans, ROWS, panels(self.rows), size), &|task| {
+            for &span in task.spans() {
+                with_rows(x, self.columns, span.start..span.end, index, |x| {
+                    self.task(isa, &out, x, span, task.tiles.clone());
+                });
+            }
         });
     }
 

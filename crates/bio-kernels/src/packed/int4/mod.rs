@@ -37,7 +37,12 @@ impl Format for Int4 {
         Ok(())
     }
 
-    fn dots(isa: Isa, sums: &mut [[f32; TILE]], tiles: &[Tile<'_>], x: Quantized<'_>) {
+    /// By 4 bits a few rows are bound by arithmetic already.
+    fn fetches_for_others(_: Isa) -> bool {
+        false
+    }
+
+    fn dots(isa: Isa, sums: &mut [[f32; TILE]], tiles: &[Tile<'_>], x: Quantized<'_>, _: &[&[u8]]) {
         match isa {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: this tier has the features.
