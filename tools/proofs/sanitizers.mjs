@@ -47,7 +47,8 @@ function runtime() {
 }
 
 export function tsan() {
-  const args = ['+nightly', 'test', '-Zbuild-std', '-p', 'bio-kernels']
+  // Documentation's tests would be built without the sanitizer.
+  const args = ['+nightly', 'test', '--tests', '-Zbuild-std', '-p', 'bio-kernels']
   const env = {
     RUSTFLAGS: '-Zsanitizer=thread',
     TSAN_OPTIONS: 'allocator_may_return_null=1',
