@@ -41,12 +41,15 @@ async function decode(bench, { heads, kvHeads, headDim, context, threads, format
     { length: context },
     (_, position) => shuffled[Math.floor(position / blockTokens)] * blockTokens + (position % blockTokens),
   )
-  const fill = (seed) => {
+  const fill = (seed, content) => {
     const pages = new Pages(pageLength)
-    kernels.pagedWrite(pages, noise.take(seed, context * kvHeads * headDim), slots, page)
+    kernels.pagedWrite(pages, noise.take(seed, context * kvHeads * headDim), slots, { ...page, content })
     return pages
   }
-  const caches = Array.from({ length: layers }, (_, layer) => [fill(10 + layer), fill(5010 + layer)])
+  const caches = Array.from({ length: layers }, (_, layer) => [
+    fill(10 + layer, 'keys'),
+    fill(5010 + layer, 'values'),
+  ])
   const [q, out, other] = [
     noise.take(1, heads * headDim),
     new Float32Array(heads * headDim),

@@ -4,7 +4,7 @@ mod common;
 
 use std::sync::Mutex;
 
-use bio_kernels::attention::{PageShape, PageValue, PagedQueries, paged_attention, paged_write};
+use bio_kernels::attention::{PageContent, PageShape, PageValue, PagedQueries, paged_attention, paged_write};
 use bio_kernels::convert::{from_bf16, to_bf16};
 use bio_kernels::pool;
 use bio_kernels::quantize::{dequantize_int8, quantize_int8};
@@ -122,8 +122,8 @@ fn check<P: Format>(case: Case, slack: f64) {
         .collect();
     let size = blocks * block_tokens * kv_heads * (head_dim + P::SCALE_VALUES);
     let (mut keys, mut values) = (vec![P::default(); size], vec![P::default(); size]);
-    paged_write(&mut keys, &k, &slots, shape).unwrap();
-    paged_write(&mut values, &v, &slots, shape).unwrap();
+    paged_write(&mut keys, &k, &slots, shape, PageContent::Keys).unwrap();
+    paged_write(&mut values, &v, &slots, shape, PageContent::Values).unwrap();
     let run = |first: usize, end: usize, guests: usize| -> Vec<f32> {
         let tokens = end - first + guests;
         let sequences: Vec<i32> = (0..tokens).map(|t| i32::from(t >= end - first)).collect();
@@ -212,7 +212,7 @@ fn what_int8_cannot_hold_shows_as_nan_in_that_token_and_head_alone() {
     let shape = PageShape { kv_heads: 2, head_dim: 3, block_tokens: 2 };
     let mut pages = [0i8; 2 * 2 * (3 + 4)];
     let rows = [1.0, f32::NAN, 2.0, 1.0, -2.0, 0.5, 0.25, 0.5, f32::INFINITY, 0.0, 0.0, 0.0];
-    paged_write(&mut pages, &rows, &[0, 1], shape).unwrap();
+    paged_write(&mut pages, &rows, &[0, 1], shape, PageContent::Values).unwrap();
     let scale = |head: usize, token: usize| {
         let at = head * 14 + 6 + token * 4;
         f32::from_le_bytes(std::array::from_fn(|i| pages[at + i].cast_unsigned()))
@@ -223,13 +223,34 @@ fn what_int8_cannot_hold_shows_as_nan_in_that_token_and_head_alone() {
 }
 
 #[test]
+fn keys_lie_word_by_word_in_their_block_and_the_last_word_is_as_narrow_as_the_row_leaves_it() {
+    let shape = PageShape { kv_heads: 1, head_dim: 5, block_tokens: 2 };
+    let rows = [1.0, 2.0, 3.0, 4.0, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0];
+    let mut pages = [0.0; 10];
+    paged_write(&mut pages, &rows, &[0, 1], shape, PageContent::Keys).unwrap();
+    assert_eq!(pages, [1.0, 10.0, 2.0, 20.0, 3.0, 30.0, 4.0, 40.0, 5.0, 50.0]);
+    let mut pages = [0u16; 10];
+    paged_write(&mut pages, &rows, &[0, 1], shape, PageContent::Keys).unwrap();
+    let mut kept = [0.0; 10];
+    from_bf16(&mut kept, &pages).unwrap();
+    assert_eq!(kept, [1.0, 2.0, 10.0, 20.0, 3.0, 4.0, 30.0, 40.0, 5.0, 50.0]);
+    let mut pages = [0i8; 2 * 9];
+    let rows = [127.0, 2.0, 3.0, 4.0, 5.0, 127.0, 20.0, 30.0, 40.0, 50.0];
+    paged_write(&mut pages, &rows, &[0, 1], shape, PageContent::Keys).unwrap();
+    assert_eq!(pages[..10], [127, 2, 3, 4, 127, 20, 30, 40, 5, 50]);
+}
+
+#[test]
 fn pages_that_are_not_there_are_refused_and_nothing_is_written() {
     let pages = PageShape { kv_heads: 1, head_dim: 2, block_tokens: 2 };
     let (mut memory, mut out) = ([7.0; 8], [7.0; 2]);
-    for slot in [4, -1] {
-        assert_eq!(paged_write(&mut memory, &[1.0; 2], &[slot], pages).unwrap_err().code, "ERR_BIO_INDEX");
+    for content in [PageContent::Keys, PageContent::Values] {
+        for slot in [4, -1] {
+            let refused = paged_write(&mut memory, &[1.0; 2], &[slot], pages, content).unwrap_err();
+            assert_eq!(refused.code, "ERR_BIO_INDEX");
+        }
+        assert!(paged_write(&mut memory, &[1.0; 3], &[0], pages, content).is_err());
     }
-    assert!(paged_write(&mut memory, &[1.0; 3], &[0], pages).is_err());
     assert_eq!(memory, [7.0; 8]);
     for empty in [
         PageShape { kv_heads: 0, ..pages },
@@ -238,7 +259,8 @@ fn pages_that_are_not_there_are_refused_and_nothing_is_written() {
         PageShape { block_tokens: usize::MAX, ..pages },
         PageShape { head_dim: usize::MAX, ..pages },
     ] {
-        assert_eq!(paged_write(&mut [7i8; 8], &[], &[], empty).unwrap_err().code, "ERR_BIO_SHAPE");
+        let refused = paged_write(&mut [7i8; 8], &[], &[], empty, PageContent::Keys).unwrap_err();
+        assert_eq!(refused.code, "ERR_BIO_SHAPE");
     }
     let good = PagedQueries {
         heads: 1,

@@ -3,7 +3,9 @@
 
 mod common;
 
-use bio_kernels::attention::{PageShape, PageValue, PagedQueries, paged_attention, paged_write};
+use bio_kernels::attention::{
+    PageContent, PageShape, PageValue, PagedQueries, paged_attention, paged_write,
+};
 use bio_kernels::gguf::BlockType;
 use bio_kernels::isa::{self, Isa};
 use bio_kernels::matmul::{MatmulShape, matmul, matmul_skipping_zeros};
@@ -146,13 +148,13 @@ fn attention_agrees<P: PageValue + Default + Clone>(what: &str, slack: f64) {
     let slots: Vec<i32> = (0..tokens).map(|t| table[t as usize / 5] * 5 + t % 5).collect();
     for (head_dim, groups) in [(84, &[1, 2, 4][..]), (20, &[1, 3, 5, 7])] {
         let shape = PageShape { kv_heads: 1, head_dim, block_tokens: 5 };
-        let mut pages = || {
+        let mut pages = |content| {
             let mut pages = vec![P::default(); 4 * 5 * (head_dim + P::SCALE_VALUES)];
             let rows = noise.floats(tokens as usize * head_dim, 1.0);
-            paged_write(&mut pages, &rows, &slots, shape).unwrap();
+            paged_write(&mut pages, &rows, &slots, shape, content).unwrap();
             pages
         };
-        let (keys, values) = (pages(), pages());
+        let (keys, values) = (pages(PageContent::Keys), pages(PageContent::Values));
         for &heads in groups {
             let q = noise.floats(heads * head_dim, 1.0);
             let queries = PagedQueries {

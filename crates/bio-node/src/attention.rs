@@ -1,4 +1,4 @@
-use bio_kernels::attention::{self, AttentionShape, PageShape, PagedQueries};
+use bio_kernels::attention::{self, AttentionShape, PageContent, PageShape, PagedQueries};
 use bio_kernels::error::Result;
 use bio_kernels::rotary::{self, Rotary};
 
@@ -95,12 +95,14 @@ pub fn paged_write(
     kv_heads: u32,
     head_dim: u32,
     block_tokens: u32,
+    keys: bool,
 ) -> Result<()> {
     let shape = pages(kv_heads, head_dim, block_tokens);
+    let content = if keys { PageContent::Keys } else { PageContent::Values };
     match pages_out {
-        PagesOut::F32(out) => attention::paged_write(out, rows, slots, shape),
-        PagesOut::Bf16(out) => attention::paged_write(out, rows, slots, shape),
-        PagesOut::Int8(out) => attention::paged_write(out, rows, slots, shape),
+        PagesOut::F32(out) => attention::paged_write(out, rows, slots, shape, content),
+        PagesOut::Bf16(out) => attention::paged_write(out, rows, slots, shape, content),
+        PagesOut::Int8(out) => attention::paged_write(out, rows, slots, shape, content),
     }
 }
 

@@ -238,10 +238,10 @@ export interface Kernels {
     options: AttentionOptions,
   ): void
   /**
-   * Stores rows [tokens, kvHeads, headDim] in pages [blocks, kvHeads, blockTokens, headDim]; slot = block·blockTokens + offset. bf16 and int8
+   * Stores rows [tokens, kvHeads, headDim] of keys or of values in pages [blocks, kvHeads, …]; slot = block·blockTokens + offset. bf16 and int8
    * round half to even; a row with NaN or infinity gets scale NaN in int8, so that the loss shows.
    */
-  pagedWrite(pages: KvPages, rows: Float32Array, slots: Int32Array, options: PageShape): void
+  pagedWrite(pages: KvPages, rows: Float32Array, slots: Int32Array, options: PagedWriteOptions): void
   /**
    * Causal attention of a ragged batch over paged keys and values: token t of sequence s = sequences[t] at position p = positions[t]
    * attends to positions 0…p of s, position j lying in block blockTables[s·maxBlocks + ⌊j/blockTokens⌋]. q, out [tokens, heads, headDim].
@@ -403,9 +403,16 @@ export interface PageShape {
   readonly headDim: number
   readonly blockTokens: number
 }
+export interface PagedWriteOptions extends PageShape {
+  /** Keys and values lie differently: see `KvPages`. */
+  readonly content: 'keys' | 'values'
+}
 /**
- * Keys or values in blocks; the array's type is their number format: f32, bf16, or int8. In int8 each head of a block is [blockTokens, headDim]
- * and behind it its tokens' scales [blockTokens], f32 of four bytes each, little-endian: headDim + 4 bytes per token and head.
+ * Keys or values in blocks; the array's type is their number format: f32, bf16, or int8. A head of a block of values is [blockTokens, headDim].
+ * One of keys is turned, so that a register holds the same dimensions of neighbouring tokens: [headDim / w, blockTokens, w], a word of four
+ * bytes at a time, w = 1 in f32, 2 in bf16, 4 in int8 (where w doesn't divide headDim, the last word is as much narrower). In int8 both have
+ * their tokens' scales [blockTokens] behind, f32 of four bytes each, little-endian: headDim + 4 bytes per token and head. Blocks of 16 tokens, or
+ * a multiple, are the fast ones.
  */
 export type KvPages = Float32Array | Uint16Array | Int8Array
 export interface PagedAttentionOptions extends PageShape {

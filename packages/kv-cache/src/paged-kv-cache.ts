@@ -1,5 +1,5 @@
 import { BioError } from '@bio/errors'
-import { getKernels, type Kernels, type KvPages } from '@bio/kernels'
+import { getKernels, type Kernels, type KvPages, type PagedWriteOptions } from '@bio/kernels'
 import { checkIndex, checkInt32, checkInteger, checkScope, disposedError } from './checks.js'
 import {
   pageFormats,
@@ -41,8 +41,7 @@ export interface PagedKvCacheStats {
  * - Prefixes match by whole blocks; the last block of a sequence, while not full, is its own and its forks'. A prefix belongs to its `scope`.
  * - Blocks of closed sequences stay until room is needed; then the least recently used goes first, the end of a sequence before its beginning.
  *   A block in use is never evicted.
- * - Pages are per layer [blocks, kvHeads, blockTokens, headDim], one array of keys and one of values, in the layout of `pagedAttention` and in
- *   `dtype`: f32, bf16, or int8 with a scale per token and head. They are claimed at construction and never move; the system provides their
+ * - Pages are per layer one array of keys and one of values [blocks, kvHeads, …], in the layout of `pagedAttention` (`KvPages`) and in `dtype`: f32, bf16, or int8 with a scale per token and head. They are claimed at construction and never move; the system provides their
  *   memory as blocks are first used, lowest numbers first.
  *
  * All methods are synchronous. Every method but `dispose` throws ERR_BIO_DISPOSED after `dispose`.
@@ -68,8 +67,11 @@ export interface PagedKvCacheStats {
  */
 export class PagedKvCache implements Disposable {
   readonly #layout: PageLayout
+  /** How each is written: made once, for every step and layer. */
+  readonly #ofKeys: PagedWriteOptions
+  readonly #ofValues: PagedWriteOptions
   readonly #blocks: SharedBlocks
-  /** Per layer, [blocks, kvHeads, blockTokens, headDim]. */
+  /** Per layer, [blocks, kvHeads, blockTokens, headDim], those of keys turned within each head of a block: see `KvPages`. */
   #keys: KvPages[]
   #values: KvPages[]
   readonly #open = new Set<Sequence>()
@@ -85,6 +87,8 @@ export class PagedKvCache implements Disposable {
   /** @throws ERR_BIO_VALUE, ERR_BIO_CONFIG (dtype), ERR_BIO_CAPACITY (budget below one block, above 2³¹ slots, or more than can be allocated). */
   constructor(options: PagedKvCacheOptions) {
     this.#layout = pageLayout(options)
+    this.#ofKeys = { ...this.#layout, content: 'keys' }
+    this.#ofValues = { ...this.#layout, content: 'values' }
     this.#kernels = options.kernels
     const { layers, blocks, blockTokens, bytesPerBlock, dtype } = this.#layout
     const { Pages, valueBytes } = pageFormats[dtype]
@@ -190,14 +194,14 @@ export class PagedKvCache implements Disposable {
     }
   }
 
-  /** The keys of a layer, [blocks, kvHeads, blockTokens, headDim]: the array itself, for `pagedAttention`. */
+  /** The keys of a layer, as `pagedAttention` reads them: the array itself. */
   keys(layer: number): KvPages {
     this.#check('PagedKvCache.keys')
     checkIndex('PagedKvCache.keys', 'layer', layer, this.layers)
     return this.#keys[layer]!
   }
 
-  /** The values of a layer, [blocks, kvHeads, blockTokens, headDim]: the array itself, for `pagedAttention`. */
+  /** The values of a layer, as `pagedAttention` reads them: the array itself. */
   values(layer: number): KvPages {
     this.#check('PagedKvCache.values')
     checkIndex('PagedKvCache.values', 'layer', layer, this.layers)
@@ -217,8 +221,8 @@ export class PagedKvCache implements Disposable {
     this.#checkRows('valueRows', valueRows, slots.length)
     for (const slot of slots) this.#checkSlot(slot)
     this.#kernels ??= getKernels()
-    this.#kernels.pagedWrite(keys, keyRows, slots, this.#layout)
-    this.#kernels.pagedWrite(this.#values[layer]!, valueRows, slots, this.#layout)
+    this.#kernels.pagedWrite(keys, keyRows, slots, this.#ofKeys)
+    this.#kernels.pagedWrite(this.#values[layer]!, valueRows, slots, this.#ofValues)
   }
 
   /** A snapshot of the counters. */

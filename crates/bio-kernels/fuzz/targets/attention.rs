@@ -2,15 +2,16 @@
 #![no_main]
 
 use bio_kernels::attention::{
-    AttentionShape, PageShape, PageValue, PagedQueries, attention, attention_backward, paged_attention, paged_write,
+    AttentionShape, PageContent, PageShape, PageValue, PagedQueries, attention, attention_backward, paged_attention,
+    paged_write,
 };
 use bio_kernels::rotary::{Rotary, rotary};
 use bio_kernels_fuzz::{Draw, check, fuzz_target};
 
 /// A refused write changes nothing, in any format.
-fn write<P: PageValue + PartialEq>(mut pages: Vec<P>, rows: &[f32], slots: &[i32], shape: PageShape) {
+fn write<P: PageValue + PartialEq>(mut pages: Vec<P>, rows: &[f32], slots: &[i32], shape: PageShape, content: PageContent) {
     let before = pages.clone();
-    let result = paged_write(&mut pages, rows, slots, shape);
+    let result = paged_write(&mut pages, rows, slots, shape, content);
     assert!(result.is_ok() || pages == before, "written before refused");
     check(result, &[]);
 }
@@ -55,10 +56,11 @@ fuzz_target!(|bytes: &[u8]| {
         let pages = [blocks, kv_heads, block_tokens, head_dim.saturating_add(scale_values)];
         let (written, rows) = (draw.output(&pages)?, draw.floats(&[tokens, kv_heads, head_dim])?);
         let slots = draw.indices(&[tokens], blocks.saturating_mul(block_tokens))?;
+        let content = if draw.flag()? { PageContent::Keys } else { PageContent::Values };
         match format {
-            0 => write(written, &rows, &slots, shape),
-            1 => write(as_bf16(&written), &rows, &slots, shape),
-            _ => write(as_int8(&written), &rows, &slots, shape),
+            0 => write(written, &rows, &slots, shape, content),
+            1 => write(as_bf16(&written), &rows, &slots, shape, content),
+            _ => write(as_int8(&written), &rows, &slots, shape, content),
         }
 
         let (keys, values) = (draw.floats(&pages)?, draw.floats(&pages)?);

@@ -6,7 +6,7 @@ mod paged;
 
 pub use backward::attention_backward;
 pub use forward::attention;
-pub use paged::{PageShape, PageValue, PagedQueries, paged_attention, paged_write};
+pub use paged::{PageContent, PageShape, PageValue, PagedQueries, paged_attention, paged_write};
 
 use crate::disjoint::Disjoint;
 use crate::error::{KernelError, Result, checked_product};

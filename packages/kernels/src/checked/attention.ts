@@ -32,6 +32,7 @@ function checkHeads(operation: string, heads: number, kvHeads: number): void {
   checkOneOf(operation, 'heads % kvHeads', heads % kvHeads, zero)
 }
 
+const contents = ['keys', 'values'] as const
 const pageTypes = [Float32Array, Uint16Array, Int8Array] as const
 
 /** Checks pages and returns how many slots they have. */
@@ -87,6 +88,7 @@ export function checkedAttention(backend: Backend): AttentionKernels {
     },
     pagedWrite(pages, rows, slots, options) {
       const slotCount = checkPages('pagedWrite', 'pages', pages, options)
+      checkOneOf('pagedWrite', 'content', options.content, contents)
       checkArray('pagedWrite', 'slots', slots, undefined, Int32Array)
       checkArray('pagedWrite', 'rows', rows, slots.length * options.kvHeads * options.headDim)
       checkIndices('pagedWrite', 'slots', slots, slotCount)

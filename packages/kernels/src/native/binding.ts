@@ -83,7 +83,7 @@ export interface Binding {
   rotary(out: F32, x: F32, positions: I32, heads: number, headDim: number, theta: number, inverse: boolean): void
   attention(out: F32, logSumExp: F32, q: F32, k: F32, v: F32, batch: number, length: number, heads: number, kvHeads: number, headDim: number, causal: boolean, scale: number): void
   attentionBackward(dq: F32, dk: F32, dv: F32, dOut: F32, q: F32, k: F32, v: F32, out: F32, logSumExp: F32, batch: number, length: number, heads: number, kvHeads: number, headDim: number, causal: boolean, scale: number): void
-  pagedWrite(pages: KvPages, rows: F32, slots: I32, kvHeads: number, headDim: number, blockTokens: number): void
+  pagedWrite(pages: KvPages, rows: F32, slots: I32, kvHeads: number, headDim: number, blockTokens: number, keys: boolean): void
   pagedAttention(out: F32, q: F32, keyPages: KvPages, valuePages: KvPages, sequences: I32, positions: I32, blockTables: I32, maxBlocks: number, heads: number, kvHeads: number, headDim: number, blockTokens: number, scale: number): void
   adamW(parameter: F32, gradient: F32, firstMoment: F32, secondMoment: F32, learningRate: number, beta1: number, beta2: number, epsilon: number, weightDecay: number, step: number): void
   adamWByProduct(parameter: F32, dy: F32, x: F32, firstMoment: F32, secondMoment: F32, rows: number, n: number, k: number, learningRate: number, beta1: number, beta2: number, epsilon: number, weightDecay: number, step: number): void

@@ -80,8 +80,8 @@ function adapt(b: Binding): Backend {
       const { batch, length, heads, kvHeads, headDim, causal } = o
       b.attentionBackward(dq, dk, dv, dOut, q, k, v, out, logSumExp, batch, length, heads, kvHeads, headDim, causal, attentionScale(o))
     },
-    pagedWrite: (pages, rows, slots, { kvHeads, headDim, blockTokens }) =>
-      b.pagedWrite(pages, rows, slots, kvHeads, headDim, blockTokens),
+    pagedWrite: (pages, rows, slots, { kvHeads, headDim, blockTokens, content }) =>
+      b.pagedWrite(pages, rows, slots, kvHeads, headDim, blockTokens, content === 'keys'),
     pagedAttention(out, q, keyPages, valuePages, o) {
       const { sequences, positions, blockTables, maxBlocks, heads, kvHeads, headDim, blockTokens } = o
       b.pagedAttention(

@@ -219,8 +219,8 @@ describe.skipIf(native === undefined).each(tiers)('on %s', (isa) => {
             { length },
             (_, i) => table[Math.floor(i / blockTokens)]! * blockTokens + (i % blockTokens),
           )
-          native!.pagedWrite(keyPages, keys, slots, shape)
-          native!.pagedWrite(valuePages, values, slots, shape)
+          native!.pagedWrite(keyPages, keys, slots, { ...shape, content: 'keys' })
+          native!.pagedWrite(valuePages, values, slots, { ...shape, content: 'values' })
           const taken = new Set(table)
           const free = Int32Array.from({ length: blocks }, (_, block) => block).filter((block) => !taken.has(block))
           const size = heads * headDim

@@ -1,4 +1,4 @@
-import type { KvPages, PagedAttentionOptions, PageShape } from '../interface.js'
+import type { KvPages, PagedAttentionOptions, PagedWriteOptions, PageShape } from '../interface.js'
 import { bf16FromF32, f32FromBf16 } from './convert.js'
 import { largest, quantizeRow, roundHalfEven } from './quantize.js'
 
@@ -9,37 +9,60 @@ const SCALE = 4
 /** The largest integer that a weight is held as beside int8 values: Σ over a span stays below 2³¹. */
 const WEIGHT_LIMIT = 32767
 
-/** Values that one head of a block takes: rows [blockTokens, headDim], and in int8 the bytes of their scales [blockTokens]. */
+/** Values that one head of a block takes: those of its tokens, and in int8 the bytes of their scales [blockTokens]. */
 export function headValues(pages: KvPages, { headDim, blockTokens }: PageShape): number {
   return blockTokens * (headDim + (pages instanceof Int8Array ? SCALE : 0))
 }
 
-/** Where a slot's row and, in int8, its scale start in pages [blocks, kvHeads, blockTokens, headDim]. */
+/** Where a head of a slot's block, and in int8 the slot's scale, start in pages [blocks, kvHeads, headValues]; `offset` is the slot's in it. */
 function pageAt(
   pages: KvPages,
   slot: number,
   head: number,
   shape: PageShape,
-): { row: number; scale: number } {
+): { start: number; offset: number; scale: number } {
   const { kvHeads, headDim, blockTokens } = shape
   const offset = slot % blockTokens
   const start = (((slot - offset) / blockTokens) * kvHeads + head) * headValues(pages, shape)
-  return { row: start + offset * headDim, scale: start + blockTokens * headDim + offset * SCALE }
+  return { start, offset, scale: start + blockTokens * headDim + offset * SCALE }
+}
+
+/** Where dimension `i` of a token is in a head of values, a row behind the other, or of keys, which are turned word by word. */
+function placeOf(
+  pages: KvPages,
+  content: PagedWriteOptions['content'],
+  offset: number,
+  i: number,
+  { headDim, blockTokens }: PageShape,
+): number {
+  if (content === 'values') return offset * headDim + i
+  const perWord = 4 / pages.BYTES_PER_ELEMENT
+  const within = i % perWord
+  const first = i - within
+  return first * blockTokens + offset * Math.min(perWord, headDim - first) + within
 }
 
 const view = (pages: KvPages): DataView => new DataView(pages.buffer, pages.byteOffset, pages.byteLength)
 
-export function pagedWrite(pages: KvPages, rows: Float32Array, slots: Int32Array, shape: PageShape): void {
-  const { kvHeads, headDim } = shape
+export function pagedWrite(
+  pages: KvPages,
+  rows: Float32Array,
+  slots: Int32Array,
+  options: PagedWriteOptions,
+): void {
+  const { kvHeads, headDim, content } = options
+  const rounded = new Int8Array(pages instanceof Int8Array ? headDim : 0)
   for (let t = 0; t < slots.length; t++) {
     for (let head = 0; head < kvHeads; head++) {
       const from = (t * kvHeads + head) * headDim
-      const at = pageAt(pages, slots[t]!, head, shape)
+      const at = pageAt(pages, slots[t]!, head, options)
       if (pages instanceof Int8Array)
-        view(pages).setFloat32(at.scale, quantizeRow(pages, at.row, rows, from, headDim), true)
-      else
-        for (let i = 0; i < headDim; i++)
-          pages[at.row + i] = pages instanceof Uint16Array ? bf16FromF32(rows[from + i]!) : rows[from + i]!
+        view(pages).setFloat32(at.scale, quantizeRow(rounded, 0, rows, from, headDim), true)
+      for (let i = 0; i < headDim; i++) {
+        const value = pages instanceof Int8Array ? rounded[i]! : rows[from + i]!
+        pages[at.start + placeOf(pages, content, at.offset, i, options)] =
+          pages instanceof Uint16Array ? bf16FromF32(value) : value
+      }
     }
   }
 }
@@ -71,11 +94,12 @@ export function pagedAttention(
     const table = sequences[t]! * maxBlocks
     const seen = positions[t]! + 1
     /** Reads a position's row and returns its scale. */
-    const read = (pages: KvPages, position: number, head: number): number => {
+    const read = (content: PagedWriteOptions['content'], position: number, head: number): number => {
+      const pages = content === 'keys' ? keyPages : valuePages
       const block = blockTables[table + Math.floor(position / blockTokens)]!
       const at = pageAt(pages, block * blockTokens + (position % blockTokens), head, options)
       for (let i = 0; i < headDim; i++) {
-        const value = pages[at.row + i]!
+        const value = pages[at.start + placeOf(pages, content, at.offset, i, options)]!
         row[i] = pages instanceof Uint16Array ? f32FromBf16(value) : value
       }
       return pages instanceof Int8Array ? view(pages).getFloat32(at.scale, true) : 1
@@ -91,7 +115,7 @@ export function pagedAttention(
         const length = Math.min(SPAN, seen - start)
         let highOfSpan = -Infinity
         for (let s = 0; s < length; s++) {
-          const keyScale = read(keyPages, start + s, kvHead)
+          const keyScale = read('keys', start + s, kvHead)
           let score = 0
           for (let i = 0; i < headDim; i++) score += scaled[i]! * row[i]!
           scores[s] = score * unit * keyScale
@@ -101,12 +125,12 @@ export function pagedAttention(
         for (let s = 0; s < length; s++) {
           const weight = Math.exp(scores[s]! - finiteOrZero(highOfSpan))
           sumOfSpan += weight
-          weights[s] = weight * read(valuePages, start + s, kvHead)
+          weights[s] = weight * read('values', start + s, kvHead)
         }
         const factor = int8 ? toIntegers(weights.subarray(0, length), WEIGHT_LIMIT) : 1
         ofSpan.fill(0)
         for (let s = 0; s < length; s++) {
-          read(valuePages, start + s, kvHead)
+          read('values', start + s, kvHead)
           for (let i = 0; i < headDim; i++) ofSpan[i]! += weights[s]! * row[i]!
         }
         // Both brought to the larger maximum.

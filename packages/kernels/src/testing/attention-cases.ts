@@ -66,8 +66,11 @@ export const attentionCases: readonly Case[] = [
       const [keyPages, valuePages] = [pages(blocks, shape), pages(blocks, shape)]
       // Distinct slots: two rows of one slot would leave the order to decide.
       const slots = Int32Array.from({ length: blocks * shape.blockTokens }, (_, i) => i).toReversed()
-      kernels.pagedWrite(keyPages, source.floats(slots.length * width), slots, shape)
-      kernels.pagedWrite(valuePages, source.floats(slots.length * width), slots, shape)
+      kernels.pagedWrite(keyPages, source.floats(slots.length * width), slots, { ...shape, content: 'keys' })
+      kernels.pagedWrite(valuePages, source.floats(slots.length * width), slots, {
+        ...shape,
+        content: 'values',
+      })
       const q = source.floats(sizes.m * shape.heads * shape.headDim)
       const out = source.floats(q.length)
       kernels.pagedAttention(out, q, keyPages, valuePages, {
@@ -77,7 +80,7 @@ export const attentionCases: readonly Case[] = [
         positions: source.integers(sizes.m, maxBlocks * shape.blockTokens),
         blockTables: source.integers(tables * maxBlocks, blocks),
       })
-      return [keyPages, out]
+      return [keyPages, valuePages, out]
     },
   })),
 ]

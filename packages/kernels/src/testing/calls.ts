@@ -110,7 +110,7 @@ export function calls(kernels: Kernels): readonly Call[] {
         attention,
       ],
     },
-    { name: 'pagedWrite', outputs: 1, args: [f(2 * 8), f(3 * 4), ids, pages] },
+    { name: 'pagedWrite', outputs: 1, args: [f(2 * 8), f(3 * 4), ids, { ...pages, content: 'keys' }] },
     {
       name: 'pagedAttention',
       outputs: 1,

@@ -1,14 +1,14 @@
 //! Pages of f32 and bf16: sums in f32.
 //!
-//! A score adds eight chains over the dimensions as a tree; weights and values are added by position, one chain for each dimension.
+//! A score is one chain over the dimensions; weights and values are added by position, one chain for each dimension.
 //!
 //! ```text
-//! scores   4 rows of queries × 3 keys (bf16: 2), or 2 × 4, 1 × 8     as many sums in registers, eight dimensions at a time
-//! values   4 rows × 16 dimensions, or 2 × 32, 1 × 64                 eight registers of sums, position by position
+//! scores   4 rows of queries × 4 blocks of 16 positions (AVX2: 1, or 2 for fewer rows)   a register of each pair, word by word of the keys
+//! values   4 rows × 16 dimensions, or 2 × 32, 1 × 64                                     eight registers of sums, position by position
 //! ```
 //!
-//! A value of bf16 is widened once for all rows: sixteen are one load, of which a shift makes the even ones and a mask the odd ones, so rows of
-//! queries and sums lie in that order too.
+//! A value of bf16 is widened once for all rows: of a word of keys a shift makes the even one and a mask the odd one. So it is with sixteen
+//! values in a row, and sums lie in that order too.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -18,9 +18,8 @@ mod avx512;
 use std::cell::RefCell;
 use std::thread::LocalKey;
 
-use super::PageShape;
 use super::ahead::Ahead;
-use super::pages::{Blocks, PADDING, PageValue, SPAN, Scores, Weighed, in_groups};
+use super::pages::{Blocks, Keys, PADDING, POSITIONS, PageValue, SPAN, Scores, Weighed, in_groups};
 use super::softmax::exponentials;
 use super::tile::Scratch;
 use crate::convert::{f32_from_bf16, narrow};
@@ -31,11 +30,10 @@ type Lane = [f32; LANES];
 
 /// A format that is multiplied as f32: what f32 and bf16 differ in.
 trait Float: Copy + Default + Send + Sync + 'static {
-    /// Keys that four rows meet at a time.
-    const KEYS: usize;
-
-    /// Where a dimension lies in rows of queries and sums.
+    /// Where a dimension lies in rows of sums.
     fn place(dimension: usize) -> usize;
+
+    fn widen_one(self) -> f32;
 
     /// Sixteen values in that order.
     fn widen(values: &[Self; PADDING]) -> [Lane; 2];
@@ -54,6 +52,20 @@ trait Float: Copy + Default + Send + Sync + 'static {
     #[cfg(target_arch = "x86_64")]
     unsafe fn load_sixteen(at: *const Self) -> std::arch::x86_64::__m512;
 
+    /// One part of eight words.
+    ///
+    /// # Safety
+    /// AVX2.
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn part_of_eight(words: std::arch::x86_64::__m256i, part: usize) -> std::arch::x86_64::__m256;
+
+    /// One part of sixteen words.
+    ///
+    /// # Safety
+    /// AVX-512 F.
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn part_of_sixteen(words: std::arch::x86_64::__m512i, part: usize) -> std::arch::x86_64::__m512;
+
     /// Stores a row.
     fn write(isa: Isa, to: &mut [Self], row: &[f32]);
 
@@ -62,11 +74,14 @@ trait Float: Copy + Default + Send + Sync + 'static {
 }
 
 impl Float for f32 {
-    const KEYS: usize = 3;
-
     #[inline(always)]
     fn place(dimension: usize) -> usize {
         dimension
+    }
+
+    #[inline(always)]
+    fn widen_one(self) -> f32 {
+        self
     }
 
     #[inline(always)]
@@ -88,6 +103,20 @@ impl Float for f32 {
         unsafe { std::arch::x86_64::_mm512_loadu_ps(at) }
     }
 
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn part_of_eight(words: std::arch::x86_64::__m256i, _: usize) -> std::arch::x86_64::__m256 {
+        // SAFETY: the caller's promise.
+        unsafe { std::arch::x86_64::_mm256_castsi256_ps(words) }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn part_of_sixteen(words: std::arch::x86_64::__m512i, _: usize) -> std::arch::x86_64::__m512 {
+        // SAFETY: the caller's promise.
+        unsafe { std::arch::x86_64::_mm512_castsi512_ps(words) }
+    }
+
     fn write(_: Isa, to: &mut [f32], row: &[f32]) {
         to.copy_from_slice(row);
     }
@@ -99,12 +128,15 @@ impl Float for f32 {
 }
 
 impl Float for u16 {
-    const KEYS: usize = 2;
-
     #[inline(always)]
     fn place(dimension: usize) -> usize {
         let within = dimension % PADDING;
         dimension - within + within % 2 * LANES + within / 2
+    }
+
+    #[inline(always)]
+    fn widen_one(self) -> f32 {
+        f32_from_bf16(self)
     }
 
     #[inline(always)]
@@ -120,12 +152,33 @@ impl Float for u16 {
     unsafe fn load<const HALF: usize>(at: *const u16) -> std::arch::x86_64::__m256 {
         use std::arch::x86_64::*;
         // SAFETY: the caller's promise.
+        unsafe { Self::part_of_eight(_mm256_loadu_si256(at.cast()), HALF) }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn part_of_eight(words: std::arch::x86_64::__m256i, part: usize) -> std::arch::x86_64::__m256 {
+        use std::arch::x86_64::*;
+        // SAFETY: the caller's promise.
         unsafe {
-            let pairs = _mm256_loadu_si256(at.cast());
-            _mm256_castsi256_ps(if HALF == 0 {
-                _mm256_slli_epi32::<16>(pairs)
+            _mm256_castsi256_ps(if part == 0 {
+                _mm256_slli_epi32::<16>(words)
             } else {
-                _mm256_and_si256(pairs, _mm256_set1_epi32(0xffff_0000_u32 as i32))
+                _mm256_and_si256(words, _mm256_set1_epi32(0xffff_0000_u32 as i32))
+            })
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn part_of_sixteen(words: std::arch::x86_64::__m512i, part: usize) -> std::arch::x86_64::__m512 {
+        use std::arch::x86_64::*;
+        // SAFETY: the caller's promise.
+        unsafe {
+            _mm512_castsi512_ps(if part == 0 {
+                _mm512_slli_epi32::<16>(words)
+            } else {
+                _mm512_and_si512(words, _mm512_set1_epi32(0xffff_0000_u32 as i32))
             })
         }
     }
@@ -161,14 +214,15 @@ impl<P: Float> PageValue for P {
     type Factor = f32;
     type Sum = f32;
 
-    fn store(isa: Isa, head: &mut [P], token: usize, row: &[f32], shape: PageShape) {
-        P::write(isa, &mut head[token * shape.head_dim..][..shape.head_dim], row);
+    fn round_row(isa: Isa, to: &mut [P], row: &[f32]) -> f32 {
+        P::write(isa, to, row);
+        1.0
     }
 
     fn load_query(_: Isa, to: &mut [f32], query: &[f32], scale: f32) -> f32 {
         to.fill(0.0);
-        for (dimension, value) in query.iter().enumerate() {
-            to[P::place(dimension)] = value * scale;
+        for (to, value) in to.iter_mut().zip(query) {
+            *to = value * scale;
         }
         1.0
     }
@@ -177,7 +231,7 @@ impl<P: Float> PageValue for P {
         isa: Isa,
         sums: &mut [f32],
         queries: &[f32],
-        keys: Blocks<'_, P>,
+        keys: &Keys<'_, P>,
         width: usize,
         ahead: &mut Ahead,
     ) {
@@ -249,28 +303,40 @@ per_isa! {
 fn score_rows<const FMA: bool, P: Float>(
     scores: &mut [f32],
     queries: &[f32],
-    keys: Blocks<'_, P>,
+    keys: &Keys<'_, P>,
     width: usize,
 ) {
-    for (scores, query) in scores.chunks_mut(SPAN).zip(queries.chunks_exact(width)) {
-        for (score, key) in scores.iter_mut().zip(keys.iter().flat_map(|keys| keys.chunks_exact(width))) {
-            let mut sums = [0.0; LANES];
-            for (query, key) in query.as_chunks().0.iter().zip(key.as_chunks().0) {
-                let query: &[f32; PADDING] = query;
-                for (query, key) in query.as_chunks::<LANES>().0.iter().zip(P::widen(key)) {
-                    for i in 0..LANES {
-                        sums[i] = mul_add::<FMA>(query[i], key[i], sums[i]);
-                    }
-                }
-            }
-            *score = total(sums);
-        }
+    let mut first = 0;
+    for block in 0..keys.blocks.len() {
+        score_block::<FMA, P>(&mut scores[first..], queries, keys, block, width);
+        first += keys.tokens[block];
     }
 }
 
-/// As AVX's horizontal additions take it.
-fn total(l: Lane) -> f32 {
-    ((l[0] + l[1]) + (l[2] + l[3])) + ((l[4] + l[5]) + (l[6] + l[7]))
+/// The scores of one block, position upon position, with the bits of every tier that has as fused a multiply-add.
+#[inline(always)]
+fn score_block<const FMA: bool, P: Float>(
+    scores: &mut [f32],
+    queries: &[f32],
+    keys: &Keys<'_, P>,
+    block: usize,
+    width: usize,
+) {
+    let tokens = keys.tokens[block];
+    for (scores, query) in scores.chunks_mut(SPAN).zip(queries.chunks_exact(width)) {
+        let mut sums = [0.0; POSITIONS];
+        let words = keys.blocks[block].chunks(keys.stride).zip(query.chunks_exact(P::PER_WORD));
+        for (words, query) in words.take(keys.words) {
+            for (part, query) in query.iter().enumerate() {
+                for (sum, word) in
+                    sums.iter_mut().zip(words[..tokens * P::PER_WORD].chunks_exact(P::PER_WORD))
+                {
+                    *sum = mul_add::<FMA>(*query, word[part].widen_one(), *sum);
+                }
+            }
+        }
+        scores[..tokens].copy_from_slice(&sums[..tokens]);
+    }
 }
 
 fn mix_rows<const FMA: bool, P: Float>(

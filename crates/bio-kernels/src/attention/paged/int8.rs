@@ -5,9 +5,12 @@
 //! largest element of a query, and of the largest weight times scale: far below the 2⁻⁸ that keys and values were rounded by.
 //!
 //! ```text
-//! scores   4 rows of queries × 2 keys, or 2 × 4, 1 × 8      sixteen products and eight sums at a time (vpmaddwd, vpaddd), eight sums in registers
-//! values   4 rows × 16 dimensions, or 2 × 32, 1 × 64        two positions at a time, their bytes beside each other
+//! scores   4, 2 or 1 rows of queries × 4 blocks of 16 positions (AVX2: 1)   a register of each pair, four dimensions at a time
+//! values   4 rows × 16 dimensions, or 2 × 32, 1 × 64                         two positions at a time, their bytes beside each other
 //! ```
+//!
+//! Of a word of keys, shifts make the dimensions 0 and 2, and 1 and 3, in 16 bits each: in this order queries lie too, a pair to a product of
+//! two (`vpmaddwd`, `vpdpwssd`).
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -20,7 +23,7 @@ use std::thread::LocalKey;
 
 use super::PageShape;
 use super::ahead::Ahead;
-use super::pages::{Blocks, PageValue, SPAN, Scores, Weighed, in_groups};
+use super::pages::{Blocks, Keys, POSITIONS, PageValue, SPAN, Scores, Weighed, in_groups};
 use super::softmax::exponentials;
 use super::tile::Scratch;
 use crate::isa::{Isa, per_isa};
@@ -39,20 +42,23 @@ impl PageValue for i8 {
     type Factor = i16;
     type Sum = i32;
 
-    fn store(isa: Isa, head: &mut [i8], token: usize, row: &[f32], shape: PageShape) {
-        let scale = quantize_row(isa, &mut head[token * shape.head_dim..][..shape.head_dim], row);
-        head[scales_of(token..token + 1, shape)].copy_from_slice(&scale.to_le_bytes().map(u8::cast_signed));
+    fn round_row(isa: Isa, to: &mut [i8], row: &[f32]) -> f32 {
+        quantize_row(isa, to, row)
     }
 
     fn load_query(isa: Isa, to: &mut [i16], query: &[f32], scale: f32) -> f32 {
-        load_query(isa, to, query, scale)
+        let unit = load_query(isa, to, query, scale);
+        for word in to.as_chunks_mut::<{ i8::PER_WORD }>().0 {
+            word.swap(1, 2);
+        }
+        unit
     }
 
     fn score(
         isa: Isa,
         sums: &mut [i32],
         queries: &[i16],
-        keys: Blocks<'_, i8>,
+        keys: &Keys<'_, i8>,
         width: usize,
         ahead: &mut Ahead,
     ) {
@@ -61,12 +67,12 @@ impl PageValue for i8 {
             match isa {
                 #[cfg(target_arch = "x86_64")]
                 // SAFETY: these tiers have AVX-512 F, BW and VNNI.
-                Isa::Avx512 | Isa::Avx512Bf16 if width.is_multiple_of(avx512::STEP) => unsafe {
+                Isa::Avx512 | Isa::Avx512Bf16 => unsafe {
                     avx512::score_rows(sums, queries, keys, width, ahead);
                 },
                 #[cfg(target_arch = "x86_64")]
-                // SAFETY: these tiers have AVX2.
-                Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16 => unsafe {
+                // SAFETY: this tier has AVX2.
+                Isa::Avx2 => unsafe {
                     avx2::score_rows(sums, queries, keys, width, ahead);
                 },
                 _ => score_rows(sums, queries, keys, width),
@@ -109,6 +115,10 @@ impl PageValue for i8 {
         for (to, bytes) in to.iter_mut().zip(head[scales_of(tokens, shape)].as_chunks::<4>().0) {
             *to = f32::from_le_bytes(bytes.map(i8::cast_unsigned));
         }
+    }
+
+    fn write_scale(head: &mut [i8], token: usize, scale: f32, shape: PageShape) {
+        head[scales_of(token..token + 1, shape)].copy_from_slice(&scale.to_le_bytes().map(u8::cast_signed));
     }
 
     fn scratch() -> &'static LocalKey<RefCell<Scratch<i8>>> {
@@ -176,11 +186,30 @@ per_isa! {
     }
 }
 
-fn score_rows(scores: &mut [i32], queries: &[i16], keys: Blocks<'_, i8>, width: usize) {
+fn score_rows(scores: &mut [i32], queries: &[i16], keys: &Keys<'_, i8>, width: usize) {
+    let mut first = 0;
+    for block in 0..keys.blocks.len() {
+        score_block(&mut scores[first..], queries, keys, block, width);
+        first += keys.tokens[block];
+    }
+}
+
+/// The scores of one block, position upon position.
+#[inline(always)]
+fn score_block(scores: &mut [i32], queries: &[i16], keys: &Keys<'_, i8>, block: usize, width: usize) {
+    const PER_WORD: usize = i8::PER_WORD;
+    let tokens = keys.tokens[block];
     for (scores, query) in scores.chunks_mut(SPAN).zip(queries.chunks_exact(width)) {
-        for (score, key) in scores.iter_mut().zip(keys.iter().flat_map(|keys| keys.chunks_exact(width))) {
-            *score = query.iter().zip(key).map(|(query, key)| i32::from(*query) * i32::from(*key)).sum();
+        let mut sums = [0; POSITIONS];
+        let words = keys.blocks[block].chunks(keys.stride).zip(query.as_chunks::<PER_WORD>().0);
+        for (words, [a, c, b, d]) in words.take(keys.words) {
+            let query = [a, b, c, d].map(|factor| i32::from(*factor));
+            for (sum, word) in sums.iter_mut().zip(words[..tokens * PER_WORD].as_chunks::<PER_WORD>().0) {
+                let products = query.iter().zip(word).map(|(query, key)| query * i32::from(*key));
+                *sum += products.sum::<i32>();
+            }
         }
+        scores[..tokens].copy_from_slice(&sums[..tokens]);
     }
 }
 
@@ -224,14 +253,41 @@ mod tests {
         ] {
             let limit = query_limit(width) as i32;
             let queries: Vec<i16> = (0..rows * width).map(|_| noise(&mut state, limit) as i16).collect();
+            let mut in_words = queries.clone();
+            in_words.as_chunks_mut::<4>().0.iter_mut().for_each(|word| word.swap(1, 2));
             let weights: Vec<i16> = (0..rows * SPAN).map(|_| noise(&mut state, 32767) as i16).collect();
             let values: Vec<i8> = (0..tokens * width).map(|_| noise(&mut state, 127) as i8).collect();
             let cut = tokens / 3 * width;
             let blocks: Blocks<'_, i8> = [&values[..cut], &[], &values[cut..], &[]];
             let value = |s: usize, d: usize| i64::from(values[s * width + d]);
+            let stride = POSITIONS * i8::PER_WORD;
             for isa in available() {
                 let mut scores = vec![0; rows * SPAN];
-                i8::score(isa, &mut scores, &queries, blocks, width, &mut Ahead::new([&values[..]; 4], 1));
+                let mut first = 0;
+                while first < tokens {
+                    // Blocks that are whole, and that are not.
+                    let counts = [16, 16, 5, 1].map(|count| {
+                        let start = first;
+                        first = tokens.min(first + count);
+                        start..first
+                    });
+                    let turned = counts.clone().map(|counts| {
+                        let mut block = vec![0; width / i8::PER_WORD * stride];
+                        for (t, d) in counts.clone().flat_map(|t| (0..width).map(move |d| (t, d))) {
+                            let at = d / i8::PER_WORD * stride + (t - counts.start) * i8::PER_WORD;
+                            block[at + d % i8::PER_WORD] = values[t * width + d];
+                        }
+                        block
+                    });
+                    let keys = Keys {
+                        blocks: turned.each_ref().map(|block| &block[..]),
+                        tokens: counts.clone().map(|counts| counts.len()),
+                        words: width / i8::PER_WORD,
+                        stride,
+                    };
+                    let ahead = &mut Ahead::new([&values[..]; 4], 1);
+                    i8::score(isa, &mut scores[counts[0].start..], &in_words, &keys, width, ahead);
+                }
                 for (r, s) in (0..rows).flat_map(|r| (0..tokens).map(move |s| (r, s))) {
                     let exact: i64 =
                         (0..width).map(|d| i64::from(queries[r * width + d]) * value(s, d)).sum();

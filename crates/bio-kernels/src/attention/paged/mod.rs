@@ -23,7 +23,7 @@ use crate::isa;
 
 pub use self::pages::PageValue;
 
-/// Pages are [blocks, kvHeads, blockTokens, headDim]; in int8 each head of a block ends with the scales of its tokens.
+/// Pages are [blocks, kvHeads, a head's tokens and dimensions]: see `pages.rs`.
 #[derive(Clone, Copy, Debug)]
 pub struct PageShape {
     pub kv_heads: usize,
@@ -59,24 +59,47 @@ impl PageShape {
     }
 }
 
+/// What pages hold: keys lie turned in their blocks, values as rows (`pages.rs`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageContent {
+    Keys,
+    Values,
+}
+
 /// Stores rows [tokens, kvHeads, headDim] in their slots, slot = block·blockTokens + offset, in the pages' number format.
 pub fn paged_write<P: PageValue>(
     pages: &mut [P],
     rows: &[f32],
     slots: &[i32],
     shape: PageShape,
+    content: PageContent,
 ) -> Result<()> {
     let block_values = shape.block_values::<P>("paged_write")?;
     let width = shape.kv_heads * shape.head_dim;
     check_len("paged_write", "rows", rows.len(), checked_product("paged_write", &[slots.len(), width])?)?;
     check_indices("paged_write", "slots", slots, pages.len() / block_values * shape.block_tokens)?;
     let isa = isa::current();
-    for (row, &slot) in rows.chunks_exact(width).zip(slots) {
-        let (block, offset) = (slot as usize / shape.block_tokens, slot as usize % shape.block_tokens);
-        for (head, values) in row.chunks_exact(shape.head_dim).enumerate() {
-            P::store(isa, &mut pages[shape.head_range::<P>(block, head)], offset, values, shape);
+    let PageShape { head_dim, block_tokens, .. } = shape;
+    P::scratch().with_borrow_mut(|scratch| {
+        let rounded = scratch.row(head_dim);
+        for (row, &slot) in rows.chunks_exact(width).zip(slots) {
+            let (block, token) = (slot as usize / block_tokens, slot as usize % block_tokens);
+            for (head, row) in row.chunks_exact(head_dim).enumerate() {
+                let head = &mut pages[shape.head_range::<P>(block, head)];
+                let scale = P::round_row(isa, rounded, row);
+                match content {
+                    PageContent::Values => head[token * head_dim..][..head_dim].copy_from_slice(rounded),
+                    PageContent::Keys => {
+                        let words = head[..block_tokens * head_dim].chunks_mut(block_tokens * P::PER_WORD);
+                        for (words, word) in words.zip(rounded.chunks(P::PER_WORD)) {
+                            words[token * word.len()..][..word.len()].copy_from_slice(word);
+                        }
+                    }
+                }
+                P::write_scale(head, token, scale, shape);
+            }
         }
-    }
+    });
     Ok(())
 }
 

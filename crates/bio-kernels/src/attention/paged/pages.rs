@@ -1,6 +1,9 @@
 //! What pages are made of: f32, bf16 (as u16), or int8 with a scale per token and head.
 //!
-//! A head of a block is its tokens' rows [blockTokens, headDim], behind them in int8 the tokens' f32 scales, four bytes each, little-endian.
+//! A head of a block of values is its tokens' rows [blockTokens, headDim]. One of keys is turned: a word is four bytes of a token's row (one
+//! value of f32, two of bf16, four of int8), and a head is [words of a row, blockTokens] of them, so that a register holds the same word of
+//! sixteen positions and their scores need no additions across it. Where headDim is no multiple of a word's values, the last word is as much
+//! narrower. Behind either lie in int8 the tokens' f32 scales, four bytes each, little-endian.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -16,22 +19,55 @@ pub const PADDING: usize = 16;
 /// Positions whose exponentials share a maximum: their keys and values stay within L2, and a merge of spans costs little beside them.
 pub const SPAN: usize = 256;
 
+/// Positions that are scored side by side in one block: the words of a register.
+pub const POSITIONS: usize = 16;
+
 /// Rows [tokens, width] of neighbouring positions in some blocks.
 pub type Blocks<'a, P> = [&'a [P]; STREAMS];
+
+/// Turned keys of neighbouring positions in some blocks.
+#[derive(Clone, Copy)]
+pub struct Keys<'a, P> {
+    /// From the first word of the first position to the last of the last.
+    pub blocks: Blocks<'a, P>,
+    /// Positions in each, POSITIONS at most.
+    pub tokens: [usize; STREAMS],
+    /// Words of a row, all of them whole.
+    pub words: usize,
+    /// Values from one word of a position to its next.
+    pub stride: usize,
+}
+
+impl<P: PageValue> Keys<'_, P> {
+    /// What kernels rely on: all words of `tokens` in each block, as long rows of queries, and a score for each pair.
+    pub fn check(&self, scores: usize, rows: usize, width: usize) {
+        for (block, tokens) in self.blocks.iter().zip(self.tokens) {
+            assert!(tokens <= POSITIONS);
+            assert!(
+                tokens == 0
+                    || block.len() >= self.words.saturating_sub(1) * self.stride + tokens * P::PER_WORD
+            );
+        }
+        assert!(self.words * P::PER_WORD <= width);
+        assert!(scores >= rows.saturating_sub(1) * SPAN + self.tokens.iter().sum::<usize>());
+    }
+}
 
 /// A number format of keys and values. To add one: how a row is stored, and the five steps of a span (`floats.rs`, `int8.rs`).
 pub trait PageValue: Copy + Default + Send + Sync + 'static {
     /// Values that the scale of a token and head takes: 0 where the format has none.
     const SCALE_VALUES: usize;
+    /// Values of four bytes.
+    const PER_WORD: usize = 4 / size_of::<Self>();
     /// What rows are multiplied by: elements of a query, and weights.
     type Factor: Copy + Default + Send + Sync;
     /// What products are summed in.
     type Sum: Copy + Default + Send + Sync;
 
-    /// Stores one token's row in the head of a block.
-    fn store(isa: Isa, head: &mut [Self], token: usize, row: &[f32], shape: PageShape);
+    /// Rounds one token's row; returns its scale, 1 where the format has none.
+    fn round_row(isa: Isa, to: &mut [Self], row: &[f32]) -> f32;
 
-    /// Takes a query [headDim]·scale into `to` [width], zeros behind; returns the unit of its factors.
+    /// Takes a query [headDim]·scale into `to` [width], zeros behind, in the order in which `score` wants it; returns the unit of its factors.
     fn load_query(isa: Isa, to: &mut [Self::Factor], query: &[f32], scale: f32) -> f32;
 
     /// sums[r·SPAN + s] = ⟨q_r, k_s⟩ for q [rows, width] and the keys of some blocks: `sums` starts at the first of their positions.
@@ -39,7 +75,7 @@ pub trait PageValue: Copy + Default + Send + Sync + 'static {
         isa: Isa,
         sums: &mut [Self::Sum],
         queries: &[Self::Factor],
-        keys: Blocks<'_, Self>,
+        keys: &Keys<'_, Self>,
         width: usize,
         ahead: &mut Ahead,
     );
@@ -62,6 +98,9 @@ pub trait PageValue: Copy + Default + Send + Sync + 'static {
 
     /// The scales of some tokens; nothing where the format has none.
     fn read_scales(_to: &mut [f32], _head: &[Self], _tokens: Range<usize>, _shape: PageShape) {}
+
+    /// Stores a token's scale, as `round_row` gave it; nothing where the format has none.
+    fn write_scale(_head: &mut [Self], _token: usize, _scale: f32, _shape: PageShape) {}
 
     /// This thread's memory.
     fn scratch() -> &'static LocalKey<RefCell<Scratch<Self>>>;

@@ -4,7 +4,7 @@ use std::array::from_fn;
 use std::ops::Range;
 
 use super::ahead::{Ahead, STREAMS};
-use super::pages::{Blocks, PADDING, PageValue, SPAN, Scores, groups, in_groups};
+use super::pages::{Blocks, Keys, PADDING, POSITIONS, PageValue, SPAN, Scores, groups, in_groups};
 use super::softmax::{merge, state_size};
 use super::{PageShape, PagedQueries};
 use crate::disjoint::Disjoint;
@@ -34,12 +34,20 @@ pub struct Scratch<P: PageValue> {
     states: Vec<f32>,
 }
 
-/// Neighbouring positions in one block: `first` within the span, `tokens` within the block.
+/// Neighbouring positions in one block, POSITIONS at most: `first` within the span, `tokens` within the block.
 #[derive(Clone)]
 struct Piece {
     block: usize,
     first: usize,
     tokens: Range<usize>,
+}
+
+impl<P: PageValue> Scratch<P> {
+    /// Room for one row.
+    pub fn row(&mut self, head_dim: usize) -> &mut [P] {
+        self.room.resize(self.room.len().max(head_dim), P::default());
+        &mut self.room[..head_dim]
+    }
 }
 
 /// Row r of a key head is head r % group of token r / group.
@@ -189,7 +197,7 @@ impl<P: PageValue> Tile<'_, P> {
         while position < longest && pieces.len() < count + STREAMS {
             let limit = if position < span.end { span.end } else { longest };
             let (entry, offset) = (position / block_tokens, position % block_tokens);
-            let length = (block_tokens - offset).min(limit - position);
+            let length = (block_tokens - offset).min(limit - position).min(POSITIONS);
             pieces.push(Piece {
                 block: self.queries.block_tables[table + entry] as usize,
                 first: position % SPAN,
@@ -213,14 +221,14 @@ impl<P: PageValue> Tile<'_, P> {
                 None => self.ahead(self.value_pages, &of_span[..count.min(STREAMS)]),
             };
             for (head, kv_head) in self.kv_heads.clone().enumerate() {
-                let keys = self.rows_of(self.key_pages, pieces, kv_head, room);
+                let keys = self.keys_of(pieces, kv_head, room);
                 let first = pieces[0].first;
                 let queries = &queries[head * rows * width..][..rows * width];
                 P::score(
                     self.isa,
                     &mut scores[head * rows * SPAN + first..],
                     queries,
-                    keys,
+                    &keys,
                     width,
                     &mut ahead,
                 );
@@ -267,7 +275,7 @@ impl<P: PageValue> Tile<'_, P> {
             let length: usize = pieces.iter().map(|piece| piece.tokens.len()).sum();
             let of_pieces = |row: usize| seen(row).saturating_sub(start).min(length);
             for (head, kv_head) in self.kv_heads.clone().enumerate() {
-                let values = self.rows_of(self.value_pages, pieces, kv_head, room);
+                let values = self.values_of(pieces, kv_head, room);
                 // As many rows as registers serve, while they see as much of the pieces.
                 let mut first = 0;
                 while first < rows {
@@ -298,17 +306,41 @@ impl<P: PageValue> Tile<'_, P> {
         }
     }
 
-    /// Rows of some pieces: as they lie, or padded in `room` where headDim is not width.
-    fn rows_of<'p>(
-        &self,
-        pages: &'p [P],
-        pieces: &[Piece],
-        kv_head: usize,
-        room: &'p mut Vec<P>,
-    ) -> Blocks<'p, P> {
+    /// Keys of some pieces: as they lie, or in `room` where the last word is not whole there.
+    fn keys_of<'p>(&'p self, pieces: &[Piece], kv_head: usize, room: &'p mut Vec<P>) -> Keys<'p, P> {
+        let PageShape { head_dim, block_tokens, .. } = self.shape;
+        let (per_word, words) = (P::PER_WORD, head_dim.div_ceil(P::PER_WORD));
+        let tokens = from_fn(|i| pieces.get(i).map_or(0, |piece| piece.tokens.len()));
+        let head =
+            |piece: &Piece| &self.shape.head(self.key_pages, piece.block, kv_head)[..block_tokens * head_dim];
+        if head_dim.is_multiple_of(per_word) {
+            let blocks = from_fn(|i| {
+                pieces.get(i).map_or(&[][..], |piece| &head(piece)[piece.tokens.start * per_word..])
+            });
+            return Keys { blocks, tokens, words, stride: block_tokens * per_word };
+        }
+        let stride = POSITIONS * per_word;
+        room.clear();
+        room.resize(pieces.len() * words * stride, P::default());
+        for (piece, to) in pieces.iter().zip(room.chunks_exact_mut(words * stride)) {
+            let words = head(piece).chunks(block_tokens * per_word).zip(to.chunks_exact_mut(stride));
+            for (from, to) in words {
+                let width = from.len() / block_tokens;
+                let from = from.chunks_exact(width).skip(piece.tokens.start).take(piece.tokens.len());
+                for (from, to) in from.zip(to.chunks_exact_mut(per_word)) {
+                    to[..width].copy_from_slice(from);
+                }
+            }
+        }
+        let blocks = from_fn(|i| room.get(i * words * stride..(i + 1) * words * stride).unwrap_or(&[]));
+        Keys { blocks, tokens, words, stride }
+    }
+
+    /// Values of some pieces: as they lie, or padded in `room` where headDim is not width.
+    fn values_of<'p>(&'p self, pieces: &[Piece], kv_head: usize, room: &'p mut Vec<P>) -> Blocks<'p, P> {
         let (head_dim, width) = (self.shape.head_dim, self.width());
         let rows = |piece: &Piece| {
-            &self.shape.head(pages, piece.block, kv_head)
+            &self.shape.head(self.value_pages, piece.block, kv_head)
                 [piece.tokens.start * head_dim..piece.tokens.end * head_dim]
         };
         if head_dim == width {
@@ -322,18 +354,14 @@ impl<P: PageValue> Tile<'_, P> {
         from_fn(|i| if i == 0 { &room[..] } else { &[] })
     }
 
-    /// The key heads of this task in some pieces, and what lies between.
+    /// The key heads of this task in some blocks: of each, as large a share of all its bytes as the piece is of its tokens. Turned keys of a
+    /// piece lie in all of them.
     fn ahead(&self, pages: &[P], pieces: &[Piece]) -> Ahead {
         let bytes = |piece: &Piece| {
-            let first = self.shape.head_range::<P>(piece.block, self.kv_heads.start);
-            let last = self.shape.head_range::<P>(piece.block, self.kv_heads.end - 1);
-            let start = first.start + piece.tokens.start * self.shape.head_dim;
-            let end = if piece.tokens.end == self.shape.block_tokens {
-                last.end
-            } else {
-                last.start + piece.tokens.end * self.shape.head_dim
-            };
-            &pages[start..end]
+            let start = self.shape.head_range::<P>(piece.block, self.kv_heads.start).start;
+            let end = self.shape.head_range::<P>(piece.block, self.kv_heads.end - 1).end;
+            let share = (end - start) / self.shape.block_tokens;
+            &pages[start + piece.tokens.start * share..start + piece.tokens.end * share]
         };
         let calls = self.kv_heads.len() * groups(self.rows_per_head());
         Ahead::new(from_fn(|i| pieces.get(i).map_or(&[][..], bytes)), calls)

@@ -1,131 +1,92 @@
 //! Scores and weighed sums in f32 with AVX2.
 
 use std::arch::x86_64::*;
+use std::array::from_fn;
 
-use super::{Ahead, Blocks, Float, LANES, PADDING, SPAN, total};
+use super::super::pages::PageValue;
+use super::{Ahead, Blocks, Float, Keys, LANES, PADDING, POSITIONS, SPAN, score_block};
 use crate::memory::prefetch;
 
-/// One, two or four rows of queries, so many keys at a time that eight or twelve sums are in registers.
+/// One, two or four rows of queries: as many blocks at a time that eight sums are in registers, or four of one row.
 #[target_feature(enable = "avx2,fma")]
 pub fn score_rows<P: Float>(
     scores: &mut [f32],
     queries: &[f32],
-    keys: Blocks<'_, P>,
+    keys: &Keys<'_, P>,
     width: usize,
     ahead: &mut Ahead,
 ) {
     let rows = queries.len() / width;
-    let most = match rows {
-        4 => P::KEYS,
-        2 => 4,
-        _ => 8,
-    };
-    let tokens = keys.map(|keys| keys.len() / width);
-    assert!(
-        width.is_multiple_of(PADDING) && scores.len() >= (rows - 1) * SPAN + tokens.iter().sum::<usize>()
-    );
-    ahead.begin(tokens.iter().map(|tokens| tokens.div_ceil(most)).sum());
-    let (mut scores, q) = (scores.as_mut_ptr(), queries.as_ptr());
-    for (keys, tokens) in keys.into_iter().zip(tokens) {
-        let (mut k, mut left) = (keys.as_ptr(), tokens);
-        while left > 0 {
-            ahead.fetch(1, prefetch);
-            // SAFETY: rows of `width` values, as many of queries as `rows` and of keys as are left at least; a score for each pair, by the assertion.
-            unsafe {
-                let done = match (rows, left) {
-                    // Not one key alone at the end: its chains are too few to keep the units busy.
-                    (4, 3 | 5..) if P::KEYS == 3 => keys_of::<P, 4, 3>(scores, q, k, width),
-                    (4, 2..) => keys_of::<P, 4, 2>(scores, q, k, width),
-                    (4, _) => keys_of::<P, 4, 1>(scores, q, k, width),
-                    (2, 4..) => keys_of::<P, 2, 4>(scores, q, k, width),
-                    (2, _) => keys_of::<P, 2, 1>(scores, q, k, width),
-                    (_, 8..) => keys_of::<P, 1, 8>(scores, q, k, width),
-                    (_, 4..) => keys_of::<P, 1, 4>(scores, q, k, width),
-                    _ => keys_of::<P, 1, 1>(scores, q, k, width),
-                };
-                (scores, k, left) = (scores.add(done), k.add(done * width), left - done);
+    keys.check(scores.len(), rows, width);
+    ahead.begin(keys.blocks.len());
+    let (mut block, mut first) = (0, 0);
+    while block < keys.blocks.len() {
+        let whole = |block: usize| keys.tokens.get(block) == Some(&POSITIONS);
+        let two = rows < 4 && whole(block) && whole(block + 1);
+        let blocks = if two { 2 } else { 1 };
+        ahead.fetch(blocks, prefetch);
+        let at = from_fn(|i| keys.blocks[block + i % blocks].as_ptr());
+        let (to, q) = (scores[first..].as_mut_ptr(), queries.as_ptr());
+        // SAFETY: words of sixteen positions in each of `at`, as many rows of queries as `rows` and as long, and a score for each pair, by the check.
+        unsafe {
+            match rows {
+                4 if whole(block) => registers_of::<P, 4, 2>(to, q, at, keys, width),
+                2 if two => registers_of::<P, 2, 4>(to, q, at, keys, width),
+                2 if whole(block) => registers_of::<P, 2, 2>(to, q, at, keys, width),
+                1 if two => registers_of::<P, 1, 4>(to, q, at, keys, width),
+                1 if whole(block) => registers_of::<P, 1, 2>(to, q, at, keys, width),
+                _ => score_block::<true, P>(&mut scores[first..], queries, keys, block, width),
             }
         }
+        first += keys.tokens[block..block + blocks].iter().sum::<usize>();
+        block += blocks;
     }
 }
 
-/// Scores of R rows of queries with T keys; returns T.
+/// Scores of R rows of queries with N times eight positions, two registers of each block.
 ///
 /// # Safety
-/// Rows of `width` values, a multiple of 16, R at `q` and T at `k`; T scores at `scores` and at each multiple of SPAN behind, R in all.
+/// Rows of `width` values, R at `q`; N/2 blocks at `at` with all words of sixteen positions; 8·N scores at `scores` and at each multiple of
+/// SPAN behind, R in all.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn keys_of<P: Float, const R: usize, const T: usize>(
+unsafe fn registers_of<P: Float, const R: usize, const N: usize>(
     scores: *mut f32,
-    q: *const f32,
-    k: *const P,
-    width: usize,
-) -> usize {
-    let mut sums = [[_mm256_setzero_ps(); R]; T];
-    let mut d = 0;
-    while d < width {
-        // SAFETY: the caller's promise.
-        unsafe {
-            step::<P, R, T, 0>(&mut sums, q.add(d), k.add(d), width);
-            step::<P, R, T, 1>(&mut sums, q.add(d), k.add(d), width);
-        }
-        d += PADDING;
-    }
-    let sums = sums.as_flattened();
-    let write = |pair: usize, score: f32| {
-        // SAFETY: the caller's promise.
-        unsafe { *scores.add(pair % R * SPAN + pair / R) = score };
-    };
-    let (fours, rest) = sums.as_chunks::<4>();
-    for (i, [a, b, c, d]) in fours.iter().enumerate() {
-        let totals = quad(*a, *b, *c, *d);
-        for (j, total) in totals.into_iter().enumerate() {
-            write(4 * i + j, total);
-        }
-    }
-    for (j, sum) in rest.iter().enumerate() {
-        let mut lanes = [0.0; LANES];
-        // SAFETY: eight values.
-        unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), *sum) };
-        write(4 * fours.len() + j, total(lanes));
-    }
-    T
-}
-
-/// # Safety
-/// As `keys_of`, with sixteen dimensions left at least.
-#[inline(always)]
-unsafe fn step<P: Float, const R: usize, const T: usize, const HALF: usize>(
-    sums: &mut [[__m256; R]; T],
-    q: *const f32,
-    k: *const P,
+    mut q: *const f32,
+    mut at: [*const P; 2],
+    keys: &Keys<'_, P>,
     width: usize,
 ) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let mut keys = [_mm256_setzero_ps(); T];
-        for t in 0..T {
-            keys[t] = P::load::<HALF>(k.add(t * width));
+    let mut sums = [[_mm256_setzero_ps(); N]; R];
+    for _ in 0..keys.words {
+        let mut words = [_mm256_setzero_si256(); N];
+        for n in 0..N {
+            // SAFETY: the caller's promise.
+            words[n] = unsafe { _mm256_loadu_si256(at[n / 2].cast::<__m256i>().add(n % 2)) };
         }
-        for r in 0..R {
-            let q = _mm256_loadu_ps(q.add(r * width + HALF * LANES));
-            for t in 0..T {
-                sums[t][r] = _mm256_fmadd_ps(q, keys[t], sums[t][r]);
+        for part in 0..P::PER_WORD {
+            let mut values = [_mm256_setzero_ps(); N];
+            for n in 0..N {
+                // SAFETY: AVX2.
+                values[n] = unsafe { P::part_of_eight(words[n], part) };
+            }
+            for r in 0..R {
+                // SAFETY: the caller's promise.
+                let factor = unsafe { _mm256_broadcast_ss(&*q.add(r * width + part)) };
+                for n in 0..N {
+                    sums[r][n] = _mm256_fmadd_ps(factor, values[n], sums[r][n]);
+                }
             }
         }
+        q = q.wrapping_add(P::PER_WORD);
+        at = [at[0].wrapping_add(keys.stride), at[1].wrapping_add(keys.stride)];
     }
-}
-
-/// The totals of four registers.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn quad(a: __m256, b: __m256, c: __m256, d: __m256) -> [f32; 4] {
-    let halves = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
-    let sum = _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps::<1>(halves));
-    let mut totals = [0.0; 4];
-    // SAFETY: four values.
-    unsafe { _mm_storeu_ps(totals.as_mut_ptr(), sum) };
-    totals
+    for r in 0..R {
+        for n in 0..N {
+            // SAFETY: the caller's promise.
+            unsafe { _mm256_storeu_ps(scores.add(r * SPAN + n * LANES), sums[r][n]) };
+        }
+    }
 }
 
 /// Weighs values for one, two or four rows.

@@ -1,109 +1,92 @@
-//! Scores and weighed sums in f32 with AVX-512: sixteen sums in registers, whatever the rows.
+//! Scores and weighed sums in f32 with AVX-512.
 
 use std::arch::x86_64::*;
 
-use super::{Ahead, Blocks, Float, PADDING, SPAN};
+use super::super::ahead::STREAMS;
+use super::super::pages::PageValue;
+use super::{Ahead, Blocks, Float, Keys, PADDING, SPAN};
 use crate::memory::prefetch_to_second_level;
 
-/// Sums in registers: pairs of a row and a key, which make up one register of scores.
-const SUMS: usize = 16;
+/// Words of keys between two looks at what is to be fetched.
+const STEP: usize = 4;
 
-/// One, two or four rows of queries, so many keys at a time that sixteen sums are in registers.
+/// One, two or four rows of queries with four blocks.
 #[target_feature(enable = "avx512f,avx512bw")]
 pub fn score_rows<P: Float>(
     scores: &mut [f32],
     queries: &[f32],
-    keys: Blocks<'_, P>,
+    keys: &Keys<'_, P>,
     width: usize,
     ahead: &mut Ahead,
 ) {
-    let (rows, values) = (queries.len() / width, keys.iter().map(|keys| keys.len()).sum::<usize>());
-    assert!(
-        width.is_multiple_of(PADDING) && scores.len().saturating_sub((rows - 1) * SPAN) * width >= values
-    );
-    ahead.begin(values);
-    let (mut scores, q) = (scores.as_mut_ptr(), queries.as_ptr());
-    for keys in keys {
-        // In values, not tokens: a division by the width costs as much as a key.
-        let (mut k, mut left) = (keys.as_ptr(), keys.len());
-        while left >= width {
-            // SAFETY: rows of `width` values, as many of queries as `rows` and of keys as are left at least; a score for each pair, by the assertion.
-            unsafe {
-                let done = match rows {
-                    4 if left >= 4 * width => keys_of::<P, 4, 4>(scores, q, k, width),
-                    4 => keys_of::<P, 4, 1>(scores, q, k, width),
-                    2 if left >= 8 * width => keys_of::<P, 2, 8>(scores, q, k, width),
-                    2 => keys_of::<P, 2, 1>(scores, q, k, width),
-                    _ if left >= 16 * width => keys_of::<P, 1, 16>(scores, q, k, width),
-                    _ => keys_of::<P, 1, 1>(scores, q, k, width),
-                };
-                (scores, k, left) = (scores.add(done), k.add(done * width), left - done * width);
-                ahead.fetch(done * width, prefetch_to_second_level);
-            }
+    let rows = queries.len() / width;
+    keys.check(scores.len(), rows, width);
+    ahead.begin(keys.words);
+    let (scores, q) = (scores.as_mut_ptr(), queries.as_ptr());
+    // SAFETY: as many rows of queries as `rows` and as long, and a score for each pair, by the check.
+    unsafe {
+        match rows {
+            4 => blocks_of::<P, 4>(scores, q, keys, width, ahead),
+            2 => blocks_of::<P, 2>(scores, q, keys, width, ahead),
+            _ => blocks_of::<P, 1>(scores, q, keys, width, ahead),
         }
     }
 }
 
-/// Scores of R rows of queries with T keys, R·T ≤ 16; returns T.
+/// Scores of R rows of queries, a register of them for each block.
 ///
 /// # Safety
-/// Rows of `width` values, a multiple of 16, R at `q` and T at `k`; T scores at `scores` and at each multiple of SPAN behind, R in all.
+/// Rows of `width` values, R at `q`; a score for each position at `scores` and at each multiple of SPAN behind, R in all; checked keys.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn keys_of<P: Float, const R: usize, const T: usize>(
+unsafe fn blocks_of<P: Float, const R: usize>(
     scores: *mut f32,
     q: *const f32,
-    k: *const P,
+    keys: &Keys<'_, P>,
     width: usize,
-) -> usize {
-    let mut sums = [_mm512_setzero_ps(); SUMS];
-    let mut d = 0;
-    while d < width {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let mut rows = [_mm512_setzero_ps(); R];
-            for r in 0..R {
-                rows[r] = _mm512_loadu_ps(q.add(r * width + d));
+    ahead: &mut Ahead,
+) {
+    let seen: [__mmask16; STREAMS] = keys.tokens.map(|tokens| ((1u32 << tokens) - 1) as __mmask16);
+    let mut at = keys.blocks.map(<[P]>::as_ptr);
+    let mut q = q;
+    let mut sums = [[_mm512_setzero_ps(); STREAMS]; R];
+    let mut left = keys.words;
+    while left > 0 {
+        let count = left.min(STEP);
+        ahead.fetch(count, prefetch_to_second_level);
+        for _ in 0..count {
+            let mut words = [_mm512_setzero_si512(); STREAMS];
+            for b in 0..STREAMS {
+                // SAFETY: the words of the positions that are there, by the check.
+                words[b] = unsafe { _mm512_maskz_loadu_epi32(seen[b], at[b].cast()) };
+                at[b] = at[b].wrapping_add(keys.stride);
             }
-            for t in 0..T {
-                let key = P::load_sixteen(k.add(t * width + d));
+            for part in 0..P::PER_WORD {
+                let mut values = [_mm512_setzero_ps(); STREAMS];
+                for b in 0..STREAMS {
+                    // SAFETY: AVX-512 F.
+                    values[b] = unsafe { P::part_of_sixteen(words[b], part) };
+                }
                 for r in 0..R {
-                    sums[r * T + t] = _mm512_fmadd_ps(rows[r], key, sums[r * T + t]);
+                    // SAFETY: the caller's promise.
+                    let factor = _mm512_set1_ps(unsafe { *q.add(r * width + part) });
+                    for b in 0..STREAMS {
+                        sums[r][b] = _mm512_fmadd_ps(factor, values[b], sums[r][b]);
+                    }
                 }
             }
+            q = q.wrapping_add(P::PER_WORD);
         }
-        d += PADDING;
+        left -= count;
     }
-    let mut totals = [0.0f32; SUMS];
-    // SAFETY: sixteen values there; room for T scores of each row is the caller's promise.
-    unsafe {
-        _mm512_storeu_ps(totals.as_mut_ptr(), totals_of(&sums));
-        for r in 0..R {
-            std::ptr::copy_nonoverlapping(totals.as_ptr().add(r * T), scores.add(r * SPAN), T);
+    for r in 0..R {
+        let mut to = scores.wrapping_add(r * SPAN);
+        for b in 0..STREAMS {
+            // SAFETY: the caller's promise.
+            unsafe { _mm512_mask_storeu_ps(to, seen[b], sums[r][b]) };
+            to = to.wrapping_add(keys.tokens[b]);
         }
     }
-    T
-}
-
-/// The totals of sixteen registers, each in the same order.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn totals_of(sums: &[__m512; SUMS]) -> __m512 {
-    // Of four registers each quarter's totals beside each other, then quarter upon quarter.
-    let mut fours = [_mm512_setzero_ps(); 4];
-    for i in 0..4 {
-        let [a, b, c, d] = [sums[4 * i], sums[4 * i + 1], sums[4 * i + 2], sums[4 * i + 3]];
-        let ab = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)));
-        let cd = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d)));
-        fours[i] = _mm512_add_ps(
-            _mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd)),
-            _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd)),
-        );
-    }
-    let [a, b, c, d] = fours;
-    let ab = _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(a, b), _mm512_shuffle_f32x4::<0xee>(a, b));
-    let cd = _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(c, d), _mm512_shuffle_f32x4::<0xee>(c, d));
-    _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(ab, cd), _mm512_shuffle_f32x4::<0xdd>(ab, cd))
 }
 
 /// Weighs values for one, two or four rows.

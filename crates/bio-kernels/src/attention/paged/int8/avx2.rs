@@ -2,109 +2,82 @@
 
 use std::arch::x86_64::*;
 
-use super::super::pages::PADDING;
-use super::{Ahead, Blocks, SPAN};
+use super::super::pages::{PADDING, PageValue};
+use super::{Ahead, Blocks, Keys, POSITIONS, SPAN, score_block};
 use crate::memory::prefetch;
 
 /// Values of a register of sums.
 const LANES: usize = 8;
 
-/// One, two or four rows of queries, so many keys at a time that eight sums are in registers.
+/// One, two or four rows of queries, block by block.
 #[target_feature(enable = "avx2")]
-pub fn score_rows(
-    scores: &mut [i32],
-    queries: &[i16],
-    keys: Blocks<'_, i8>,
-    width: usize,
-    ahead: &mut Ahead,
-) {
+pub fn score_rows(scores: &mut [i32], queries: &[i16], keys: &Keys<'_, i8>, width: usize, ahead: &mut Ahead) {
     let rows = queries.len() / width;
-    let tokens = keys.map(|keys| keys.len() / width);
-    assert!(
-        width.is_multiple_of(PADDING) && scores.len() >= (rows - 1) * SPAN + tokens.iter().sum::<usize>()
-    );
-    ahead.begin(tokens.iter().map(|tokens| tokens.div_ceil(8 / rows)).sum());
-    let (mut scores, q) = (scores.as_mut_ptr(), queries.as_ptr());
-    for (keys, tokens) in keys.into_iter().zip(tokens) {
-        let (mut k, mut left) = (keys.as_ptr(), tokens);
-        while left > 0 {
-            ahead.fetch(1, prefetch);
-            // SAFETY: rows of `width` values, as many of queries as `rows` and of keys as are left at least; a score for each pair, by the assertion.
-            unsafe {
-                let done = match (rows, left) {
-                    (4, 2..) => keys_of::<4, 2>(scores, q, k, width),
-                    (4, _) => keys_of::<4, 1>(scores, q, k, width),
-                    (2, 4..) => keys_of::<2, 4>(scores, q, k, width),
-                    (2, 2..) => keys_of::<2, 2>(scores, q, k, width),
-                    (2, _) => keys_of::<2, 1>(scores, q, k, width),
-                    (_, 8..) => keys_of::<1, 8>(scores, q, k, width),
-                    (_, 4..) => keys_of::<1, 4>(scores, q, k, width),
-                    _ => keys_of::<1, 1>(scores, q, k, width),
-                };
-                (scores, k, left) = (scores.add(done), k.add(done * width), left - done);
+    keys.check(scores.len(), rows, width);
+    ahead.begin(keys.blocks.len());
+    let mut first = 0;
+    for (block, &tokens) in keys.tokens.iter().enumerate() {
+        ahead.fetch(1, prefetch);
+        let (to, q) = (scores[first..].as_mut_ptr(), queries.as_ptr());
+        // SAFETY: words of sixteen positions, as many rows of queries as `rows` and as long, and a score for each pair, by the check.
+        unsafe {
+            match rows {
+                4 if tokens == POSITIONS => block_of::<4>(to, q, keys, block, width),
+                2 if tokens == POSITIONS => block_of::<2>(to, q, keys, block, width),
+                1 if tokens == POSITIONS => block_of::<1>(to, q, keys, block, width),
+                _ => score_block(&mut scores[first..], queries, keys, block, width),
             }
         }
+        first += tokens;
     }
 }
 
-/// Scores of R rows of queries with T keys; returns T.
+/// Scores of R rows of queries with sixteen positions.
 ///
 /// # Safety
-/// Rows of `width` values, a multiple of 16, R at `q` and T at `k`; T scores at `scores` and at each multiple of SPAN behind, R in all.
+/// Rows of `width` values, R at `q`; sixteen scores at `scores` and at each multiple of SPAN behind, R in all; checked keys, whose block holds
+/// sixteen positions.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn keys_of<const R: usize, const T: usize>(
+unsafe fn block_of<const R: usize>(
     scores: *mut i32,
-    q: *const i16,
-    k: *const i8,
+    mut q: *const i16,
+    keys: &Keys<'_, i8>,
+    block: usize,
     width: usize,
-) -> usize {
-    // Rows beside each other: four sums make up to four neighbouring scores.
-    let mut sums = [[_mm256_setzero_si256(); T]; R];
-    let mut d = 0;
-    while d < width {
-        let mut keys = [_mm256_setzero_si256(); T];
-        for t in 0..T {
+) {
+    let mut at = keys.blocks[block].as_ptr();
+    let mut sums = [[_mm256_setzero_si256(); 2]; R];
+    for _ in 0..keys.words {
+        let (mut even, mut odd) = ([_mm256_setzero_si256(); 2], [_mm256_setzero_si256(); 2]);
+        for n in 0..2 {
             // SAFETY: the caller's promise.
-            keys[t] = unsafe { _mm256_cvtepi8_epi16(_mm_loadu_si128(k.add(t * width + d).cast())) };
+            let words = unsafe { _mm256_loadu_si256(at.cast::<__m256i>().add(n)) };
+            even[n] = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(words));
+            odd[n] = _mm256_srai_epi16::<8>(words);
         }
         for r in 0..R {
             // SAFETY: the caller's promise.
-            let q = unsafe { _mm256_loadu_si256(q.add(r * width + d).cast()) };
-            for t in 0..T {
-                sums[r][t] = _mm256_add_epi32(sums[r][t], _mm256_madd_epi16(q, keys[t]));
+            let (of_even, of_odd) = unsafe {
+                let pairs = q.add(r * width).cast::<i32>();
+                (pairs.read_unaligned(), pairs.add(1).read_unaligned())
+            };
+            let (of_even, of_odd) = (_mm256_set1_epi32(of_even), _mm256_set1_epi32(of_odd));
+            for n in 0..2 {
+                let products =
+                    _mm256_add_epi32(_mm256_madd_epi16(of_even, even[n]), _mm256_madd_epi16(of_odd, odd[n]));
+                sums[r][n] = _mm256_add_epi32(sums[r][n], products);
             }
         }
-        d += PADDING;
+        q = q.wrapping_add(i8::PER_WORD);
+        at = at.wrapping_add(keys.stride);
     }
-    let sums = sums.as_flattened();
-    let write = |pair: usize, score: i32| {
-        // SAFETY: the caller's promise.
-        unsafe { *scores.add(pair / T * SPAN + pair % T) = score };
-    };
-    let (fours, rest) = sums.as_chunks::<4>();
-    for (i, [a, b, c, d]) in fours.iter().enumerate() {
-        for (j, total) in quad(*a, *b, *c, *d).into_iter().enumerate() {
-            write(4 * i + j, total);
+    for r in 0..R {
+        for n in 0..2 {
+            // SAFETY: the caller's promise.
+            unsafe { _mm256_storeu_si256(scores.add(r * SPAN + n * LANES).cast(), sums[r][n]) };
         }
     }
-    for (j, sum) in rest.iter().enumerate() {
-        let [total, ..] = quad(*sum, *sum, *sum, *sum);
-        write(4 * fours.len() + j, total);
-    }
-    T
-}
-
-/// The totals of four registers.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn quad(a: __m256i, b: __m256i, c: __m256i, d: __m256i) -> [i32; 4] {
-    let halves = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
-    let sum = _mm_add_epi32(_mm256_castsi256_si128(halves), _mm256_extracti128_si256::<1>(halves));
-    let mut totals = [0; 4];
-    // SAFETY: four values.
-    unsafe { _mm_storeu_si128(totals.as_mut_ptr().cast(), sum) };
-    totals
 }
 
 /// Weighs values for one, two or four rows.

@@ -2,105 +2,79 @@
 
 use std::arch::x86_64::*;
 
-use super::{Ahead, Blocks, SPAN};
+use super::super::ahead::STREAMS;
+use super::super::pages::PageValue;
+use super::{Ahead, Blocks, Keys, SPAN};
 use crate::memory::prefetch_to_second_level;
 
 /// Values of a register of 16 bits.
 pub const STEP: usize = 32;
-/// Sums in registers: pairs of a row and a key, which make up one register of scores.
-const SUMS: usize = 16;
 
-/// One, two or four rows of queries, so many keys at a time that sixteen sums are in registers. Rows are of whole steps.
+/// One, two or four rows of queries with four blocks.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub fn score_rows(
-    scores: &mut [i32],
-    queries: &[i16],
-    keys: Blocks<'_, i8>,
+pub fn score_rows(scores: &mut [i32], queries: &[i16], keys: &Keys<'_, i8>, width: usize, ahead: &mut Ahead) {
+    let rows = queries.len() / width;
+    keys.check(scores.len(), rows, width);
+    ahead.begin(keys.words);
+    let (scores, q) = (scores.as_mut_ptr(), queries.as_ptr());
+    // SAFETY: as many rows of queries as `rows` and as long, and a score for each pair, by the check.
+    unsafe {
+        match rows {
+            4 => blocks_of::<4>(scores, q, keys, width, ahead),
+            2 => blocks_of::<2>(scores, q, keys, width, ahead),
+            _ => blocks_of::<1>(scores, q, keys, width, ahead),
+        }
+    }
+}
+
+/// Scores of R rows of queries, a register of them for each block.
+///
+/// # Safety
+/// Rows of `width` values, R at `q`; a score for each position at `scores` and at each multiple of SPAN behind, R in all; checked keys.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+unsafe fn blocks_of<const R: usize>(
+    scores: *mut i32,
+    mut q: *const i16,
+    keys: &Keys<'_, i8>,
     width: usize,
     ahead: &mut Ahead,
 ) {
-    let (rows, values) = (queries.len() / width, keys.iter().map(|keys| keys.len()).sum::<usize>());
-    assert!(width.is_multiple_of(STEP) && scores.len().saturating_sub((rows - 1) * SPAN) * width >= values);
-    ahead.begin(values);
-    let (mut scores, q) = (scores.as_mut_ptr(), queries.as_ptr());
-    for keys in keys {
-        // In values, not tokens: a division by the width costs as much as a key.
-        let (mut k, mut left) = (keys.as_ptr(), keys.len());
-        while left >= width {
-            // SAFETY: rows of `width` values, as many of queries as `rows` and of keys as are left at least; a score for each pair, by the assertion.
-            unsafe {
-                let done = match rows {
-                    4 if left >= 4 * width => keys_of::<4, 4>(scores, q, k, width),
-                    4 => keys_of::<4, 1>(scores, q, k, width),
-                    2 if left >= 8 * width => keys_of::<2, 8>(scores, q, k, width),
-                    2 => keys_of::<2, 1>(scores, q, k, width),
-                    _ if left >= 16 * width => keys_of::<1, 16>(scores, q, k, width),
-                    _ => keys_of::<1, 1>(scores, q, k, width),
-                };
-                (scores, k, left) = (scores.add(done), k.add(done * width), left - done * width);
-                ahead.fetch(done * width, prefetch_to_second_level);
-            }
+    let seen: [__mmask16; STREAMS] = keys.tokens.map(|tokens| ((1u32 << tokens) - 1) as __mmask16);
+    let mut at = keys.blocks.map(<[i8]>::as_ptr);
+    let mut sums = [[_mm512_setzero_si512(); STREAMS]; R];
+    for _ in 0..keys.words {
+        ahead.fetch(1, prefetch_to_second_level);
+        let (mut even, mut odd) = ([_mm512_setzero_si512(); STREAMS], [_mm512_setzero_si512(); STREAMS]);
+        for b in 0..STREAMS {
+            // SAFETY: the words of the positions that are there, by the check.
+            let words = unsafe { _mm512_maskz_loadu_epi32(seen[b], at[b].cast()) };
+            even[b] = _mm512_srai_epi16::<8>(_mm512_slli_epi16::<8>(words));
+            odd[b] = _mm512_srai_epi16::<8>(words);
+            at[b] = at[b].wrapping_add(keys.stride);
         }
-    }
-}
-
-/// Scores of R rows of queries with T keys, R·T ≤ 16; returns T.
-///
-/// # Safety
-/// Rows of `width` values, a multiple of 32, R at `q` and T at `k`; T scores at `scores` and at each multiple of SPAN behind, R in all.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-unsafe fn keys_of<const R: usize, const T: usize>(
-    scores: *mut i32,
-    q: *const i16,
-    k: *const i8,
-    width: usize,
-) -> usize {
-    let mut sums = [_mm512_setzero_si512(); SUMS];
-    let mut d = 0;
-    while d < width {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let mut rows = [_mm512_setzero_si512(); R];
-            for r in 0..R {
-                rows[r] = _mm512_loadu_si512(q.add(r * width + d).cast());
-            }
-            for t in 0..T {
-                let key = _mm512_cvtepi8_epi16(_mm256_loadu_si256(k.add(t * width + d).cast()));
-                for r in 0..R {
-                    sums[r * T + t] = _mm512_dpwssd_epi32(sums[r * T + t], rows[r], key);
-                }
-            }
-        }
-        d += STEP;
-    }
-    let mut totals = [0i32; SUMS];
-    // SAFETY: sixteen values there; room for T scores of each row is the caller's promise.
-    unsafe {
-        _mm512_storeu_si512(totals.as_mut_ptr().cast(), totals_of(&sums));
         for r in 0..R {
-            std::ptr::copy_nonoverlapping(totals.as_ptr().add(r * T), scores.add(r * SPAN), T);
+            // SAFETY: the caller's promise.
+            let (of_even, of_odd) = unsafe {
+                let pairs = q.add(r * width).cast::<i32>();
+                (pairs.read_unaligned(), pairs.add(1).read_unaligned())
+            };
+            let (of_even, of_odd) = (_mm512_set1_epi32(of_even), _mm512_set1_epi32(of_odd));
+            for b in 0..STREAMS {
+                sums[r][b] = _mm512_dpwssd_epi32(sums[r][b], of_even, even[b]);
+                sums[r][b] = _mm512_dpwssd_epi32(sums[r][b], of_odd, odd[b]);
+            }
+        }
+        q = q.wrapping_add(i8::PER_WORD);
+    }
+    for r in 0..R {
+        let mut to = scores.wrapping_add(r * SPAN);
+        for b in 0..STREAMS {
+            // SAFETY: the caller's promise.
+            unsafe { _mm512_mask_storeu_epi32(to, seen[b], sums[r][b]) };
+            to = to.wrapping_add(keys.tokens[b]);
         }
     }
-    T
-}
-
-/// The totals of sixteen registers.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn totals_of(sums: &[__m512i; SUMS]) -> __m512i {
-    // Of four registers each quarter's totals beside each other, then quarter upon quarter.
-    let mut fours = [_mm512_setzero_si512(); 4];
-    for i in 0..4 {
-        let [a, b, c, d] = [sums[4 * i], sums[4 * i + 1], sums[4 * i + 2], sums[4 * i + 3]];
-        let ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
-        let cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
-        fours[i] = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
-    }
-    let [a, b, c, d] = fours;
-    let ab = _mm512_add_epi32(_mm512_shuffle_i32x4::<0x44>(a, b), _mm512_shuffle_i32x4::<0xee>(a, b));
-    let cd = _mm512_add_epi32(_mm512_shuffle_i32x4::<0x44>(c, d), _mm512_shuffle_i32x4::<0xee>(c, d));
-    _mm512_add_epi32(_mm512_shuffle_i32x4::<0x88>(ab, cd), _mm512_shuffle_i32x4::<0xdd>(ab, cd))
 }
 
 /// Weighs values for one, two or four rows of whole steps.
