@@ -3,9 +3,7 @@
 
 mod common;
 
-use bio_kernels::attention::{
-    PageContent, PageShape, PageValue, PagedQueries, paged_attention, paged_write,
-};
+use bio_kernels::attention::{PageContent, PageShape, PageValue, PagedQueries, paged_attention, paged_write};
 use bio_kernels::gguf::BlockType;
 use bio_kernels::isa::{self, Isa};
 use bio_kernels::matmul::{MatmulShape, matmul, matmul_skipping_zeros};

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A value of bf16 is widened once for all rows: of a word of keys a shift makes the even one and a mask the odd one. So it is with sixteen
-//! values in a row, and sums lie in that order too.
+//! values in a row (AVX-512: thirty-two), and sums lie in that order too.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -30,8 +30,8 @@ type Lane = [f32; LANES];
 
 /// A format that is multiplied as f32: what f32 and bf16 differ in.
 trait Float: Copy + Default + Send + Sync + 'static {
-    /// Where a dimension lies in rows of sums.
-    fn place(dimension: usize) -> usize;
+    /// Where a dimension lies in rows of sums, among as many as are widened side by side: sixteen, or thirty-two.
+    fn place(dimension: usize, side_by_side: usize) -> usize;
 
     fn widen_one(self) -> f32;
 
@@ -51,6 +51,13 @@ trait Float: Copy + Default + Send + Sync + 'static {
     /// Sixteen values at `at`, and AVX-512 F and BW.
     #[cfg(target_arch = "x86_64")]
     unsafe fn load_sixteen(at: *const Self) -> std::arch::x86_64::__m512;
+
+    /// Thirty-two of them, the first sixteen by their places and the second.
+    ///
+    /// # Safety
+    /// Thirty-two values at `at`, and AVX-512 F.
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn load_pair(at: *const Self) -> [std::arch::x86_64::__m512; 2];
 
     /// One part of eight words.
     ///
@@ -75,7 +82,7 @@ trait Float: Copy + Default + Send + Sync + 'static {
 
 impl Float for f32 {
     #[inline(always)]
-    fn place(dimension: usize) -> usize {
+    fn place(dimension: usize, _: usize) -> usize {
         dimension
     }
 
@@ -105,6 +112,13 @@ impl Float for f32 {
 
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
+    unsafe fn load_pair(at: *const f32) -> [std::arch::x86_64::__m512; 2] {
+        // SAFETY: the caller's promise.
+        unsafe { [Self::load_sixteen(at), Self::load_sixteen(at.add(PADDING))] }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
     unsafe fn part_of_eight(words: std::arch::x86_64::__m256i, _: usize) -> std::arch::x86_64::__m256 {
         // SAFETY: the caller's promise.
         unsafe { std::arch::x86_64::_mm256_castsi256_ps(words) }
@@ -129,9 +143,9 @@ impl Float for f32 {
 
 impl Float for u16 {
     #[inline(always)]
-    fn place(dimension: usize) -> usize {
-        let within = dimension % PADDING;
-        dimension - within + within % 2 * LANES + within / 2
+    fn place(dimension: usize, side_by_side: usize) -> usize {
+        let within = dimension % side_by_side;
+        dimension - within + within % 2 * (side_by_side / 2) + within / 2
     }
 
     #[inline(always)]
@@ -196,6 +210,16 @@ impl Float for u16 {
             );
             let values = _mm512_castsi256_si512(_mm256_loadu_si256(at.cast()));
             _mm512_castsi512_ps(_mm512_maskz_permutexvar_epi16(0xaaaa_aaaa, places, values))
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn load_pair(at: *const u16) -> [std::arch::x86_64::__m512; 2] {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let words = std::arch::x86_64::_mm512_loadu_si512(at.cast());
+            [Self::part_of_sixteen(words, 0), Self::part_of_sixteen(words, 1)]
         }
     }
 
@@ -282,9 +306,14 @@ impl<P: Float> PageValue for P {
         }
     }
 
-    fn settle(_: Isa, to: &mut [f32], sums: &[f32], _: f32) {
+    fn settle(isa: Isa, to: &mut [f32], sums: &[f32], _: f32) {
+        let pairs = match isa {
+            Isa::Avx512 | Isa::Avx512Bf16 => sums.len() / (2 * PADDING) * (2 * PADDING),
+            _ => 0,
+        };
         for (dimension, to) in to.iter_mut().enumerate() {
-            *to = sums[P::place(dimension)];
+            let side_by_side = if dimension < pairs { 2 * PADDING } else { PADDING };
+            *to = sums[P::place(dimension, side_by_side)];
         }
     }
 

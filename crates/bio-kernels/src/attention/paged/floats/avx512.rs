@@ -110,18 +110,21 @@ pub fn mix_rows<P: Float>(
         d += unsafe {
             match (rows, (width - d) / PADDING) {
                 (4, 4..) => mix_columns::<P, 4, 4>(sums, weights, values, width, d, ahead),
+                (4, 2..) => mix_columns::<P, 4, 2>(sums, weights, values, width, d, ahead),
                 (4, _) => mix_columns::<P, 4, 1>(sums, weights, values, width, d, ahead),
                 (2, 4..) => mix_columns::<P, 2, 4>(sums, weights, values, width, d, ahead),
+                (2, 2..) => mix_columns::<P, 2, 2>(sums, weights, values, width, d, ahead),
                 (2, _) => mix_columns::<P, 2, 1>(sums, weights, values, width, d, ahead),
                 (_, 8..) => mix_columns::<P, 1, 8>(sums, weights, values, width, d, ahead),
                 (_, 4..) => mix_columns::<P, 1, 4>(sums, weights, values, width, d, ahead),
+                (_, 2..) => mix_columns::<P, 1, 2>(sums, weights, values, width, d, ahead),
                 _ => mix_columns::<P, 1, 1>(sums, weights, values, width, d, ahead),
             }
         };
     }
 }
 
-/// R rows and U times sixteen dimensions, each sum one chain over the positions; returns the dimensions.
+/// R rows and U times sixteen dimensions, U even or 1, each sum one chain over the positions; returns the dimensions.
 ///
 /// # Safety
 /// Rows `width` apart, R of 16·U values at `sums`, those of `values` with as many behind their first `d`; a weight for each of these rows at
@@ -152,10 +155,16 @@ unsafe fn mix_columns<P: Float, const R: usize, const U: usize>(
                 for r in 0..R {
                     weight[r] = _mm512_set1_ps(*weights.add(r * SPAN));
                 }
+                let mut value = [_mm512_setzero_ps(); U];
+                if U == 1 {
+                    value[0] = P::load_sixteen(at);
+                }
+                for u in 0..U / 2 {
+                    [value[2 * u], value[2 * u + 1]] = P::load_pair(at.add(2 * u * PADDING));
+                }
                 for u in 0..U {
-                    let value = P::load_sixteen(at.add(u * PADDING));
                     for r in 0..R {
-                        mixed[r][u] = _mm512_fmadd_ps(weight[r], value, mixed[r][u]);
+                        mixed[r][u] = _mm512_fmadd_ps(weight[r], value[u], mixed[r][u]);
                     }
                 }
                 (at, weights, left) = (at.wrapping_add(width), weights.add(1), left - width);
