@@ -14,7 +14,7 @@ use super::ahead::{Ahead, STREAMS};
 use super::tile::Scratch;
 use crate::isa::Isa;
 
-/// Rows of queries, keys, values and sums are padded to a multiple of this.
+/// Rows of queries, values and sums are padded to a multiple of this.
 pub const PADDING: usize = 16;
 /// Positions whose exponentials share a maximum: their keys and values stay within L2, and a merge of spans costs little beside them.
 pub const SPAN: usize = 256;

@@ -41,14 +41,13 @@ pub fn score_rows<P: Float>(
 #[target_feature(enable = "avx512f,avx512bw")]
 unsafe fn blocks_of<P: Float, const R: usize>(
     scores: *mut f32,
-    q: *const f32,
+    mut q: *const f32,
     keys: &Keys<'_, P>,
     width: usize,
     ahead: &mut Ahead,
 ) {
     let seen: [__mmask16; STREAMS] = keys.tokens.map(|tokens| ((1u32 << tokens) - 1) as __mmask16);
     let mut at = keys.blocks.map(<[P]>::as_ptr);
-    let mut q = q;
     let mut sums = [[_mm512_setzero_ps(); STREAMS]; R];
     let mut left = keys.words;
     while left > 0 {
