@@ -1,4 +1,4 @@
-// `npm run bench -- batching [--json FILE] [--quick] [--only PART]`
+// `npm run bench -- batching [--json FILE] [--quick] [--only PART[:TEXT]]`, where TEXT picks traces by name
 import { benchOptions } from '../lib/options.mjs'
 import { machine, machineLine } from '../lib/machine.mjs'
 import { peer } from '../lib/peers.mjs'
@@ -65,6 +65,7 @@ const context = {
   runMs,
   peers: await peers(),
   quick: options.quick,
+  plays: options.plays,
 }
 const rows = []
 for (const [name, part] of Object.entries(parts)) if (options.runs(name)) rows.push(...(await part(context)))

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { alternate } from './alternate.mjs'
+import { benchOptions } from './options.mjs'
 import { row } from './rows.mjs'
 import { median, quantile } from './statistics.mjs'
 
@@ -34,4 +35,16 @@ test('a ratio above 1 says that ours is better, whichever way better points', ()
   expect(faster).toMatchObject({ ofLimit: 0.5, met: true, peers: [{ ratio: 2 }] })
   const slower = row({ subject: {}, ours: 100, unit: 'ms', better: 'lower', target: 80, peers })
   expect(slower).toMatchObject({ met: false, peers: [{ ratio: 0.5 }] })
+})
+
+test('--only takes a part, and of it what has a text in its name', () => {
+  const all = benchOptions({ parts: ['a', 'b'], args: [] })
+  expect([all.runs('a'), all.runs('b'), all.plays('x')]).toEqual([true, true, true])
+  const some = benchOptions({ parts: ['a', 'b'], args: ['--only', 'b:x 1'] })
+  expect([some.runs('a'), some.runs('b'), some.plays('x 12'), some.plays('x 2')]).toEqual([
+    false,
+    true,
+    true,
+    false,
+  ])
 })

@@ -6,7 +6,7 @@ import { playOnce } from '../play-once.mjs'
 import { maxBatchSize, ours, staticPoint, withoutDeadlines } from '../systems.mjs'
 import { quickTraces, traces } from '../traces.mjs'
 import { VirtualClock } from '../virtual-clock.mjs'
-import { VirtualSession, virtualRunMs } from '../virtual-session.mjs'
+import { VirtualSession, virtualModels } from '../virtual-session.mjs'
 
 const full = {
   screenSeconds: 0.6,
@@ -31,24 +31,34 @@ export async function tracesPart(context) {
   return rows
 }
 
-/** The same in virtual time, on a session that is a formula: what the policies alone do, the same on every machine, busy or not. */
-export async function policyPart({ inputs, peers, quick: isQuick }) {
-  const clock = new VirtualClock()
-  const session = new VirtualSession(clock)
-  const runMs = virtualRunMs(maxBatchSize)
-  const capacity = (1000 * maxBatchSize) / runMs
-  const context = { session, inputs, capacity, targetMs: Math.round(4 * runMs), peers, quick: isQuick }
+/** The same in virtual time, on sessions that are formulas: what the policies alone do, the same on every machine, busy or not. */
+export async function policyPart({ quick: isQuick, ...context }) {
   const plan = isQuick ? quick : { ...full, repetitions: 1 }
-  console.log('\nin virtual time:')
-  const { rows } = await clock.run(() => compareOnTraces('policy', context, plan))
-  return rows
+  const all = []
+  for (const [name, model] of Object.entries(virtualModels)) {
+    const clock = new VirtualClock()
+    const session = new VirtualSession(clock, model)
+    const fullMs = model.runMs(maxBatchSize)
+    const virtual = { session, capacity: (1000 * maxBatchSize) / fullMs, targetMs: Math.round(4 * fullMs) }
+    console.log(`\nin virtual time, ${name}:`)
+    const compare = () => compareOnTraces(`policy, ${name}`, { ...context, ...virtual, quick: isQuick }, plan)
+    all.push(...(await clock.run(compare)).rows)
+  }
+  return all
 }
 
-async function compareOnTraces(part, { session, inputs, capacity, targetMs, peers, ...options }, plan) {
+async function compareOnTraces(
+  part,
+  { session, inputs, capacity, targetMs, peers, plays, ...options },
+  plan,
+) {
   const rows = []
   const late = []
-  for (const trace of traces({ capacity, seconds: plan.seconds })) {
-    if (options.quick && !quickTraces.includes(trace.name)) continue
+  const chosen = traces({ capacity, seconds: plan.seconds }).filter(
+    ({ name }) => plays(name) && (!options.quick || quickTraces.includes(name)),
+  )
+  if (chosen.length === 0) throw new Error('no trace is called so')
+  for (const trace of chosen) {
     const play = (open, seconds) => playOnce({ trace, seconds, open, session, inputs, targetMs })
     const points = await bestPoints(plan, (open) => play(open, plan.screenSeconds))
     const systems = {
