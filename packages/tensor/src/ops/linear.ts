@@ -20,11 +20,12 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
     return refuseShape('linear', 'x [..., in], weight [out, in], bias [out]', shapes.join(', '))
   }
   const rows = x.shape.slice(0, -1).reduce((product, size) => product * size, 1)
-  const sizes = { m: rows, n: n!, k: k! }
   const data = allocate(rows * n!)
   if (bias !== undefined) repeatInto(data, f32(bias, 'linear'))
   getKernels().matmul(data, f32(x, 'linear'), f32(weight, 'linear'), {
-    ...sizes,
+    m: rows,
+    n: n!,
+    k: k!,
     transposeB: true,
     accumulate: bias !== undefined,
     // Only in training: the sign of a 0 that underflowed may depend on the batch then.
@@ -36,7 +37,7 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
     {
       shape: [...x.shape.slice(0, -1), n!],
       data,
-      backward: (dy, saved, needs) => linearBackward(dy, saved, { ...sizes, needs }),
+      backward: (dy, saved, needs) => linearBackward(dy, saved, { m: rows, n: n!, k: k!, needs }),
     },
     { saved: [x, weight] },
   )

@@ -40,23 +40,28 @@ export class AdamW extends Optimizer {
 
   protected override update(parameter: Float32Array, gradient: Float32Array, index: number): void {
     const [first, second] = this.#moments(index)
-    getKernels().adamW(parameter, gradient, first, second, {
-      ...this.#options,
-      learningRate: this.lr,
-      step: this.steps[index]!,
-    })
+    // Written out, as in `SGD`.
+    const { beta1, beta2, epsilon, weightDecay } = this.#options
+    const options = { learningRate: this.lr, beta1, beta2, epsilon, weightDecay, step: this.steps[index]! }
+    getKernels().adamW(parameter, gradient, first, second, options)
   }
 
   protected override updateByProduct(
     parameter: Float32Array,
-    { dy, x, shape }: WeightProduct,
+    { dy, x, rows, n, k }: WeightProduct,
     index: number,
   ): void {
     const [first, second] = this.#moments(index)
+    const { beta1, beta2, epsilon, weightDecay } = this.#options
     getKernels().adamWByProduct(parameter, dy, x, first, second, {
-      ...this.#options,
-      ...shape,
+      rows,
+      n,
+      k,
       learningRate: this.lr,
+      beta1,
+      beta2,
+      epsilon,
+      weightDecay,
       step: this.steps[index]!,
     })
   }

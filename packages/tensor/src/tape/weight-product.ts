@@ -5,17 +5,21 @@ import { allocate } from '../pool.js'
 export class WeightProduct {
   readonly dy: Float32Array
   readonly x: Float32Array
-  readonly shape: { readonly rows: number; readonly n: number; readonly k: number }
+  readonly rows: number
+  readonly n: number
+  readonly k: number
 
-  constructor(dy: Float32Array, x: Float32Array, shape: { rows: number; n: number; k: number }) {
+  constructor(dy: Float32Array, x: Float32Array, { rows, n, k }: { rows: number; n: number; k: number }) {
     this.dy = dy
     this.x = x
-    this.shape = shape
+    this.rows = rows
+    this.n = n
+    this.k = k
   }
 
   /** Its values. A relu leaves zeros in dy. */
   sum(): Float32Array {
-    const { rows, n, k } = this.shape
+    const { rows, n, k } = this
     const sum = allocate(n * k)
     getKernels().matmul(sum, this.dy, this.x, { m: n, n: k, k: rows, transposeA: true, skipZeros: true })
     return sum
