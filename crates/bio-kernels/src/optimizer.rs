@@ -1,5 +1,8 @@
 //! Optimiser steps in one pass over memory, in PyTorch's order of operations.
 
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
 use std::ops::Range;
 
 use crate::disjoint::{Disjoint, for_ranges};
@@ -70,6 +73,11 @@ pub fn adam_w(
         // SAFETY: ranges do not overlap.
         let (parameter, first, second) =
             unsafe { (parameter.part(range.clone()), first.part(range.clone()), second.part(range)) };
+        #[cfg(target_arch = "x86_64")]
+        if matches!(isa, Isa::Avx512 | Isa::Avx512Bf16) {
+            // SAFETY: the tier has AVX-512 F.
+            return unsafe { avx512::adam_w_step(parameter, gradient, first, second, numbers) };
+        }
         adam_w_step(isa, parameter, gradient, first, second, numbers);
     });
     Ok(())
