@@ -2,14 +2,20 @@
 #![no_main]
 
 use bio_kernels::attention::{
-    AttentionShape, PageContent, PageShape, PageValue, PagedQueries, attention, attention_backward, paged_attention,
-    paged_write,
+    AttentionShape, PageContent, PageShape, PageValue, PagedQueries, attention, attention_backward,
+    paged_attention, paged_write,
 };
 use bio_kernels::rotary::{Rotary, rotary};
 use bio_kernels_fuzz::{Draw, check, fuzz_target};
 
 /// A refused write changes nothing, in any format.
-fn write<P: PageValue + PartialEq>(mut pages: Vec<P>, rows: &[f32], slots: &[i32], shape: PageShape, content: PageContent) {
+fn write<P: PageValue + PartialEq>(
+    mut pages: Vec<P>,
+    rows: &[f32],
+    slots: &[i32],
+    shape: PageShape,
+    content: PageContent,
+) {
     let before = pages.clone();
     let result = paged_write(&mut pages, rows, slots, shape, content);
     assert!(result.is_ok() || pages == before, "written before refused");
