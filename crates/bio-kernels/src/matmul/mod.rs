@@ -10,9 +10,22 @@
 //!             for p in 512: sums += a[p] ⊗ b[p] .... 6×16 sums (12×32) in registers
 //! ```
 //!
+//! With AVX-512 and few rows, every two panels are packed just before all rows use them; the tiles meanwhile copy the next two:
+//!
+//! ```text
+//!   for each 1024 columns
+//!     for each 512 of k
+//!       for each two panels ................... their B, 64 kB, and the next two's, stay in the L2, as do A's 1 MB (ONE_BLOCK)
+//!         for each tile of up to 12 rows
+//!           for each 16 of 512 p .............. PACE: copy some rows of the next panels, or ask for them where they must be turned
+//!             sums += a[p] ⊗ b[p]
+//! ```
+//!
 //! Every element is one chain of (fused) multiply-adds over k from 0 on; between stretches of k it rests in `out`. So its bits do not depend
 //! on the rows beside it, the tile it fell into, or the thread.
 
+mod blocks;
+mod carry;
 mod grouped;
 mod pack;
 #[cfg(target_arch = "x86_64")]
@@ -30,17 +43,21 @@ use std::ops::Range;
 use crate::disjoint::Disjoint;
 use crate::error::{Result, check_len, checked_product};
 use crate::isa::{self, Isa};
-use pack::{BUFFERS, pack_rows};
+use blocks::Operands;
+pub(crate) use blocks::multiply_block;
 pub(crate) use pack::{Buffer, PANEL, Strided, pack_panel, panels};
 #[cfg(target_arch = "x86_64")]
 use skinny::Grid;
-use tile::{Place, Steps};
 pub use weight_gradient::WeightGradient;
 
 /// Rows of A that are packed together.
 pub(crate) const ROWS: usize = 96;
+/// Values of a stretch of A, 1 MB, up to which all rows are one block: it stays in the L2 of a processor with AVX-512.
+const ONE_BLOCK: usize = 256 * 1024;
 /// k per stretch.
 const DEPTH: usize = 512;
+/// k from which tiles fetch what comes next.
+const LEAST_DEPTH: usize = 64;
 /// Panels of B that are packed together.
 const WIDTH: usize = 64;
 /// The same where they serve one block of A only: they need not leave the L2 in between.
@@ -140,7 +157,7 @@ impl Cut {
         let wanted = if threads == 1 { 1 } else { (m * n * k / WORTH_A_TASK).clamp(1, 4 * threads) };
         let panels = panels(n);
         let panel_cuts = wanted.min(panels.div_ceil(4)).max(1);
-        let row_cuts = wanted.div_ceil(panel_cuts).min(m.div_ceil(24)).max(1);
+        let row_cuts = (wanted / panel_cuts).min(m.div_ceil(24)).max(1);
         Self { m, row_cuts, panels, panel_cuts }
     }
 
@@ -151,7 +168,9 @@ impl Cut {
     /// The rows and the panels of a task.
     pub fn of(&self, task: usize) -> (Range<usize>, Range<usize>) {
         let (row, panel) = (task / self.panel_cuts, task % self.panel_cuts);
-        (part(0..self.m, row, self.row_cuts), part(0..self.panels, panel, self.panel_cuts))
+        // In pairs of panels, as AVX-512's tiles take them.
+        let pairs = part(0..self.panels.div_ceil(2), panel, self.panel_cuts);
+        (part(0..self.m, row, self.row_cuts), 2 * pairs.start..self.panels.min(2 * pairs.end))
     }
 }
 
@@ -201,88 +220,16 @@ fn multiply(
             return skinny::multiply(isa, out, b, a, width, height, k, !accumulate);
         }
     }
-    BUFFERS.with_borrow_mut(|(panels_of_b, tiles_of_a)| {
-        // Contiguous rows of B want the wide way: what a panel takes of a row brings its neighbours along. And packing A again costs more.
-        let one_block = rows.len() <= ROWS && a.rows_are_contiguous() && !b.rows_are_contiguous();
-        let width = if one_block { NARROW } else { WIDTH };
-        for columns in parts(columns, width) {
-            for from in (0..k).step_by(DEPTH) {
-                let depth = DEPTH.min(k - from);
-                let packed = panels_of_b.first(columns.len() * depth * PANEL);
-                for (panel, packed) in columns.clone().zip(packed.chunks_exact_mut(depth * PANEL)) {
-                    pack_panel(isa, packed, b, from, panel, n);
-                }
-                let b = Columns { panels: packed, n, depth, first: columns.start };
-                let fresh = from == 0 && !accumulate;
-                stretch(isa, out, a, b, tiles_of_a, rows.clone(), columns.clone(), from, 0, depth, fresh);
-            }
-        }
-    });
-}
-
-/// Adds the product of some rows and some panels to `out`.
-pub(crate) fn multiply_block(
-    isa: Isa,
-    out: Target<'_>,
-    a: Strided<'_>,
-    b: Columns<'_>,
-    rows: Range<usize>,
-    columns: Range<usize>,
-    k: usize,
-) {
-    BUFFERS.with_borrow_mut(|(_, tiles_of_a)| {
-        for from in (0..k).step_by(DEPTH) {
-            let depth = DEPTH.min(k - from);
-            stretch(isa, out, a, b, tiles_of_a, rows.clone(), columns.clone(), from, from, depth, false);
-        }
-    });
-}
-
-/// One stretch of k: columns `from…from + depth` of A and rows `start…start + depth` of the panels.
-fn stretch(
-    isa: Isa,
-    out: Target<'_>,
-    a: Strided<'_>,
-    b: Columns<'_>,
-    tiles_of_a: &mut Buffer,
-    rows: Range<usize>,
-    columns: Range<usize>,
-    from: usize,
-    start: usize,
-    depth: usize,
-    fresh: bool,
-) {
-    let (tile_rows, tile_panels) = tile::size(isa);
-    let n = b.n;
-    for rows in pieces(rows, ROWS) {
-        let tiles = parts(rows.clone(), tile_rows);
-        // Contiguous rows are read where they are: six streams that are gone through from end to end.
-        let packed = if a.rows_are_contiguous() { &mut [] } else { tiles_of_a.first(rows.len() * depth) };
-        if !packed.is_empty() {
-            pack_rows(packed, a, tiles.clone(), from, depth);
-        }
-        for panel in columns.clone().step_by(tile_panels) {
-            let b = Steps {
-                panels: &b.panels[((panel - b.first) * b.depth + start) * PANEL..],
-                apart: b.depth * PANEL,
-                depth,
-            };
-            let width = ((columns.end - panel).min(tile_panels) * PANEL).min(n - panel * PANEL);
-            let place = |rows: Range<usize>| Place {
-                first: out.first + rows.start * out.stride + panel * PANEL,
-                stride: out.stride,
-                height: rows.len(),
-                width,
-            };
-            for tile in tiles.clone() {
-                let a = if packed.is_empty() {
-                    a.from(tile.start, from)
-                } else {
-                    Strided::columns_apart(&packed[(tile.start - rows.start) * depth..], tile.len())
-                };
-                tile::prefetch(out.values, place(tile.end..(tile.end + tile.len()).min(rows.end)));
-                tile::tile(isa, out.values, place(tile), a, b, fresh);
-            }
-        }
+    if rows.is_empty() || columns.is_empty() {
+        return;
+    }
+    let operands = Operands { a, b, n, k };
+    // Rows of B a multiple of 4 KiB apart want to be read some lines at a time, and a few of k give the tiles no time for others.
+    let in_turn =
+        carry::carries(isa) && !(b.rows_are_contiguous() && b.lines_share_sets()) && k >= LEAST_DEPTH;
+    if in_turn && rows.len() * DEPTH.min(k) <= ONE_BLOCK {
+        blocks::multiply_in_turn(isa, out, operands, rows, columns, accumulate);
+    } else {
+        blocks::multiply_packed(isa, out, operands, rows, columns, accumulate);
     }
 }

@@ -56,9 +56,20 @@ impl<'a> Strided<'a> {
         self.column == 1
     }
 
+    /// Whether lines lie a multiple of 4 KiB apart, so that few sets of a cache hold all of them.
+    pub fn lines_share_sets(self) -> bool {
+        self.row.max(self.column).is_multiple_of(1024)
+    }
+
     /// Rows, or columns, as they are contiguous: `length` values of the `index`th.
     pub fn line(self, index: usize, length: usize) -> &'a [f32] {
         &self.values[index * self.row.max(self.column)..][..length]
+    }
+
+    /// The first `length` values of `count` contiguous rows, and how far apart they are.
+    pub(super) fn lines(self, count: usize, length: usize) -> (&'a [f32], usize) {
+        assert!(self.rows_are_contiguous(), "rows that are not contiguous");
+        (&self.values[..(count - 1) * self.row + length], self.row)
     }
 
     /// For reading `rows`×`columns` values without further checks.

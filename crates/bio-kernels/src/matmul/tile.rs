@@ -3,12 +3,13 @@
 use crate::disjoint::Disjoint;
 use crate::isa::{Isa, mul_add};
 
+use super::carry::Carry;
 use super::pack::{PANEL, Strided};
 
 /// Rows of the highest tile of any tier.
 const MOST_ROWS: usize = 12;
 /// Columns of the widest tile of any tier.
-const MOST_COLUMNS: usize = 2 * PANEL;
+pub(super) const MOST_COLUMNS: usize = 2 * PANEL;
 
 /// Rows and panels of the widest tile of a tier: as many sums as the registers hold beside a row of B and one value of A.
 /// AVX-512 has 32 registers (12·2 sums of 16 values), AVX2 sixteen (6·2 sums of 8).
@@ -52,6 +53,7 @@ pub(super) fn tile(
     place: Place,
     a: Strided<'_>,
     b: Steps<'_>,
+    carry: &mut Carry<'_>,
     fresh: bool,
 ) {
     let Place { first, stride, height, width } = place;
@@ -62,7 +64,7 @@ pub(super) fn tile(
     let pointer = out.pointer(first..first + (height - 1) * stride + width);
     if width == wide * PANEL {
         // SAFETY: every sum lies inside `out` and is this task's; a and b are long enough as checked above.
-        return unsafe { run(isa, Sums { values: pointer, stride, height, wide }, a, b, fresh) };
+        return unsafe { run(isa, Sums { values: pointer, stride, height, wide }, a, b, carry, fresh) };
     }
     // A ragged edge is summed beside `out`, in whole registers.
     let mut edge = [0.0f32; MOST_ROWS * MOST_COLUMNS];
@@ -75,7 +77,7 @@ pub(super) fn tile(
     }
     let sums = Sums { values: edge.as_mut_ptr(), stride: MOST_COLUMNS, height, wide };
     // SAFETY: `edge` has room for the widest tile; a and b as above.
-    unsafe { run(isa, sums, a, b, false) };
+    unsafe { run(isa, sums, a, b, carry, false) };
     for i in 0..height {
         // SAFETY: as above.
         let row = unsafe { std::slice::from_raw_parts_mut(pointer.add(i * stride), width) };
@@ -102,12 +104,12 @@ struct Sums {
 
 /// # Safety
 /// All places of `sums`, `a` and `b` that a tile of this size reaches must be valid, and the tier's features present.
-unsafe fn run(isa: Isa, sums: Sums, a: Corner, b: Steps<'_>, fresh: bool) {
+unsafe fn run(isa: Isa, sums: Sums, a: Corner, b: Steps<'_>, carry: &mut Carry<'_>, fresh: bool) {
     // SAFETY: the caller's promise; the tiers have their features.
     unsafe {
         match isa {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 | Isa::Avx512Bf16 => x86::avx512(sums, a, b, fresh),
+            Isa::Avx512 | Isa::Avx512Bf16 => x86::avx512(sums, a, b, carry, fresh),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => x86::avx2(sums, a, b, fresh),
             Isa::Neon => portable::<true>(sums, a, b, fresh),
@@ -145,41 +147,42 @@ unsafe fn portable<const FMA: bool>(sums: Sums, a: Corner, b: Steps<'_>, fresh: 
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{Corner, PANEL, Steps, Sums};
+    use super::super::carry::PACE;
+    use super::{Carry, Corner, PANEL, Steps, Sums};
 
     /// One body per height, so that its sums are registers.
     ///
     /// # Safety
     /// As for `run`; height at most 12, two panels at most.
     #[target_feature(enable = "avx512f")]
-    pub unsafe fn avx512(sums: Sums, a: Corner, b: Steps<'_>, fresh: bool) {
+    pub unsafe fn avx512(sums: Sums, a: Corner, b: Steps<'_>, carry: &mut Carry<'_>, fresh: bool) {
         // SAFETY: the caller's promise.
         unsafe {
             match (sums.height, sums.wide) {
-                (1, 1) => avx512_tile::<1, 1>(sums, a, b, fresh),
-                (2, 1) => avx512_tile::<2, 1>(sums, a, b, fresh),
-                (3, 1) => avx512_tile::<3, 1>(sums, a, b, fresh),
-                (4, 1) => avx512_tile::<4, 1>(sums, a, b, fresh),
-                (5, 1) => avx512_tile::<5, 1>(sums, a, b, fresh),
-                (6, 1) => avx512_tile::<6, 1>(sums, a, b, fresh),
-                (7, 1) => avx512_tile::<7, 1>(sums, a, b, fresh),
-                (8, 1) => avx512_tile::<8, 1>(sums, a, b, fresh),
-                (9, 1) => avx512_tile::<9, 1>(sums, a, b, fresh),
-                (10, 1) => avx512_tile::<10, 1>(sums, a, b, fresh),
-                (11, 1) => avx512_tile::<11, 1>(sums, a, b, fresh),
-                (_, 1) => avx512_tile::<12, 1>(sums, a, b, fresh),
-                (1, _) => avx512_tile::<1, 2>(sums, a, b, fresh),
-                (2, _) => avx512_tile::<2, 2>(sums, a, b, fresh),
-                (3, _) => avx512_tile::<3, 2>(sums, a, b, fresh),
-                (4, _) => avx512_tile::<4, 2>(sums, a, b, fresh),
-                (5, _) => avx512_tile::<5, 2>(sums, a, b, fresh),
-                (6, _) => avx512_tile::<6, 2>(sums, a, b, fresh),
-                (7, _) => avx512_tile::<7, 2>(sums, a, b, fresh),
-                (8, _) => avx512_tile::<8, 2>(sums, a, b, fresh),
-                (9, _) => avx512_tile::<9, 2>(sums, a, b, fresh),
-                (10, _) => avx512_tile::<10, 2>(sums, a, b, fresh),
-                (11, _) => avx512_tile::<11, 2>(sums, a, b, fresh),
-                (_, _) => avx512_tile::<12, 2>(sums, a, b, fresh),
+                (1, 1) => avx512_tile::<1, 1>(sums, a, b, carry, fresh),
+                (2, 1) => avx512_tile::<2, 1>(sums, a, b, carry, fresh),
+                (3, 1) => avx512_tile::<3, 1>(sums, a, b, carry, fresh),
+                (4, 1) => avx512_tile::<4, 1>(sums, a, b, carry, fresh),
+                (5, 1) => avx512_tile::<5, 1>(sums, a, b, carry, fresh),
+                (6, 1) => avx512_tile::<6, 1>(sums, a, b, carry, fresh),
+                (7, 1) => avx512_tile::<7, 1>(sums, a, b, carry, fresh),
+                (8, 1) => avx512_tile::<8, 1>(sums, a, b, carry, fresh),
+                (9, 1) => avx512_tile::<9, 1>(sums, a, b, carry, fresh),
+                (10, 1) => avx512_tile::<10, 1>(sums, a, b, carry, fresh),
+                (11, 1) => avx512_tile::<11, 1>(sums, a, b, carry, fresh),
+                (_, 1) => avx512_tile::<12, 1>(sums, a, b, carry, fresh),
+                (1, _) => avx512_tile::<1, 2>(sums, a, b, carry, fresh),
+                (2, _) => avx512_tile::<2, 2>(sums, a, b, carry, fresh),
+                (3, _) => avx512_tile::<3, 2>(sums, a, b, carry, fresh),
+                (4, _) => avx512_tile::<4, 2>(sums, a, b, carry, fresh),
+                (5, _) => avx512_tile::<5, 2>(sums, a, b, carry, fresh),
+                (6, _) => avx512_tile::<6, 2>(sums, a, b, carry, fresh),
+                (7, _) => avx512_tile::<7, 2>(sums, a, b, carry, fresh),
+                (8, _) => avx512_tile::<8, 2>(sums, a, b, carry, fresh),
+                (9, _) => avx512_tile::<9, 2>(sums, a, b, carry, fresh),
+                (10, _) => avx512_tile::<10, 2>(sums, a, b, carry, fresh),
+                (11, _) => avx512_tile::<11, 2>(sums, a, b, carry, fresh),
+                (_, _) => avx512_tile::<12, 2>(sums, a, b, carry, fresh),
             }
         }
     }
@@ -191,6 +194,7 @@ mod x86 {
         sums: Sums,
         a: Corner,
         b: Steps<'_>,
+        carry: &mut Carry<'_>,
         fresh: bool,
     ) {
         // SAFETY: the caller's promise.
@@ -205,15 +209,18 @@ mod x86 {
                 }
             }
             let panels = b.panels.as_ptr();
-            for p in 0..b.depth {
-                let mut row = [_mm512_setzero_ps(); PANELS];
-                for panel in 0..PANELS {
-                    row[panel] = _mm512_loadu_ps(panels.add(panel * b.apart + p * PANEL));
-                }
-                for i in 0..HEIGHT {
-                    let value = _mm512_set1_ps(*a.first.add(i * a.row + p * a.column));
+            for from in (0..b.depth).step_by(PACE) {
+                carry.advance();
+                for p in from..b.depth.min(from + PACE) {
+                    let mut row = [_mm512_setzero_ps(); PANELS];
                     for panel in 0..PANELS {
-                        registers[i][panel] = _mm512_fmadd_ps(value, row[panel], registers[i][panel]);
+                        row[panel] = _mm512_loadu_ps(panels.add(panel * b.apart + p * PANEL));
+                    }
+                    for i in 0..HEIGHT {
+                        let value = _mm512_set1_ps(*a.first.add(i * a.row + p * a.column));
+                        for panel in 0..PANELS {
+                            registers[i][panel] = _mm512_fmadd_ps(value, row[panel], registers[i][panel]);
+                        }
                     }
                 }
             }

@@ -1,0 +1,212 @@
+//! The loops between a task and its tiles.
+
+use std::ops::Range;
+
+use super::carry::{self, Carry};
+use super::pack::{BUFFERS, Buffer, PANEL, Strided, pack_panel, pack_rows};
+use super::tile::{self, Place, Steps};
+use super::{Columns, DEPTH, NARROW, ROWS, Target, WIDTH, parts, pieces};
+use crate::isa::Isa;
+
+/// a [.., k] and b [k, n].
+#[derive(Clone, Copy)]
+pub(super) struct Operands<'a> {
+    pub a: Strided<'a>,
+    pub b: Strided<'a>,
+    pub n: usize,
+    pub k: usize,
+}
+
+/// Packs a stretch of B first, then multiplies block after block of A with it.
+pub(super) fn multiply_packed(
+    isa: Isa,
+    out: Target<'_>,
+    Operands { a, b, n, k }: Operands<'_>,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    accumulate: bool,
+) {
+    BUFFERS.with_borrow_mut(|(panels_of_b, tiles_of_a)| {
+        // Contiguous rows of B want the wide way: what a panel takes of a row brings its neighbours along. And packing A again costs more.
+        let one_block = rows.len() <= ROWS && a.rows_are_contiguous() && !b.rows_are_contiguous();
+        let width = if one_block { NARROW } else { WIDTH };
+        for columns in parts(columns, width) {
+            for from in (0..k).step_by(DEPTH) {
+                let depth = DEPTH.min(k - from);
+                let packed = panels_of_b.first(columns.len() * depth * PANEL);
+                for (panel, packed) in columns.clone().zip(packed.chunks_exact_mut(depth * PANEL)) {
+                    pack_panel(isa, packed, b, from, panel, n);
+                }
+                let b = Columns { panels: packed, n, depth, first: columns.start };
+                let fresh = from == 0 && !accumulate;
+                stretch(isa, out, a, b, tiles_of_a, rows.clone(), columns.clone(), from, 0, depth, fresh);
+            }
+        }
+    });
+}
+
+/// Two panels after two, used by all rows at once so that they need not leave the L2, while the tiles fetch the next two.
+pub(super) fn multiply_in_turn(
+    isa: Isa,
+    out: Target<'_>,
+    Operands { a, b, n, k }: Operands<'_>,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    accumulate: bool,
+) {
+    let (height, pair) = tile::size(isa);
+    let slot = pair * PANEL * DEPTH.min(k);
+    BUFFERS.with_borrow_mut(|(panels_of_b, tiles_of_a)| {
+        let (mut now, mut then) = panels_of_b.first(2 * slot).split_at_mut(slot);
+        for columns in pieces(columns, WIDTH) {
+            let end = columns.end;
+            let width = |panel: usize| (end.min(panel + pair) * PANEL).min(n) - panel * PANEL;
+            // Copying A pays where enough columns share it.
+            let copy = columns.len() >= WIDTH / 2;
+            let mut ready = false;
+            for from in (0..k).step_by(DEPTH) {
+                let depth = DEPTH.min(k - from);
+                let block = Block::new(a, tiles_of_a, rows.clone(), from, depth, height, copy);
+                for panel in columns.clone().step_by(pair) {
+                    if !ready {
+                        let panels = panel..end.min(panel + pair);
+                        for (panel, packed) in panels.zip(now.chunks_exact_mut(depth * PANEL)) {
+                            pack_panel(isa, packed, b, from, panel, n);
+                        }
+                    }
+                    let next =
+                        if panel + pair < end { (from, panel + pair) } else { (from + depth, columns.start) };
+                    let mut carry = if next.0 < k {
+                        let (depth, looks) = (DEPTH.min(k - next.0), block.tiles * carry::looks(depth));
+                        Carry::new(b.from(next.0, next.1 * PANEL), depth, width(next.1), then, looks)
+                    } else {
+                        Carry::nothing()
+                    };
+                    let b = Steps { panels: now, apart: depth * PANEL, depth };
+                    block.multiply(isa, out, b, panel, width(panel), &mut carry, from == 0 && !accumulate);
+                    ready = carry.arrived();
+                    std::mem::swap(&mut now, &mut then);
+                }
+            }
+        }
+    });
+}
+
+/// Adds the product of some rows and some panels to `out`.
+pub(crate) fn multiply_block(
+    isa: Isa,
+    out: Target<'_>,
+    a: Strided<'_>,
+    b: Columns<'_>,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    k: usize,
+) {
+    BUFFERS.with_borrow_mut(|(_, tiles_of_a)| {
+        for from in (0..k).step_by(DEPTH) {
+            let depth = DEPTH.min(k - from);
+            stretch(isa, out, a, b, tiles_of_a, rows.clone(), columns.clone(), from, from, depth, false);
+        }
+    });
+}
+
+/// One stretch of k: columns `from…from + depth` of A and rows `start…start + depth` of the panels.
+fn stretch(
+    isa: Isa,
+    out: Target<'_>,
+    a: Strided<'_>,
+    b: Columns<'_>,
+    tiles_of_a: &mut Buffer,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    from: usize,
+    start: usize,
+    depth: usize,
+    fresh: bool,
+) {
+    let (tile_rows, tile_panels) = tile::size(isa);
+    for rows in pieces(rows, ROWS) {
+        let block = Block::new(a, tiles_of_a, rows, from, depth, tile_rows, false);
+        for panel in columns.clone().step_by(tile_panels) {
+            let steps = Steps {
+                panels: &b.panels[((panel - b.first) * b.depth + start) * PANEL..],
+                apart: b.depth * PANEL,
+                depth,
+            };
+            let width = ((columns.end - panel).min(tile_panels) * PANEL).min(b.n - panel * PANEL);
+            block.multiply(isa, out, steps, panel, width, &mut Carry::nothing(), fresh);
+        }
+    }
+}
+
+/// A stretch of some rows of A.
+struct Block<'a> {
+    /// The rows, in place or copied.
+    a: Strided<'a>,
+    /// Empty unless their columns are contiguous: they are turned to tiles then.
+    tiles_of_a: &'a [f32],
+    rows: Range<usize>,
+    depth: usize,
+    tile_rows: usize,
+    tiles: usize,
+}
+
+impl<'a> Block<'a> {
+    fn new(
+        a: Strided<'a>,
+        buffer: &'a mut Buffer,
+        rows: Range<usize>,
+        from: usize,
+        depth: usize,
+        tile_rows: usize,
+        copy: bool,
+    ) -> Self {
+        let tiles = rows.len().div_ceil(tile_rows);
+        let in_place = a.from(rows.start, from);
+        let (a, tiles_of_a): (_, &[f32]) = if !a.rows_are_contiguous() {
+            let packed = buffer.first(rows.len() * depth);
+            pack_rows(packed, a, parts(rows.clone(), tile_rows), from, depth);
+            (in_place, packed)
+        } else if copy && a.lines_share_sets() {
+            let apart = depth + PANEL;
+            let packed = buffer.first(rows.len() * apart);
+            for (row, packed) in packed.chunks_exact_mut(apart).enumerate() {
+                packed[..depth].copy_from_slice(in_place.from(row, 0).line(0, depth));
+            }
+            (Strided::rows_apart(packed, apart), &[])
+        } else {
+            // Contiguous rows are read where they are: some streams that are gone through from end to end.
+            (in_place, &[])
+        };
+        Self { a, tiles_of_a, rows, depth, tile_rows, tiles }
+    }
+
+    /// out (+)= the block times one or two panels, of `width` columns in all.
+    fn multiply(
+        &self,
+        isa: Isa,
+        out: Target<'_>,
+        b: Steps<'_>,
+        panel: usize,
+        width: usize,
+        carry: &mut Carry<'_>,
+        fresh: bool,
+    ) {
+        let place = |rows: Range<usize>| Place {
+            first: out.first + rows.start * out.stride + panel * PANEL,
+            stride: out.stride,
+            height: rows.len(),
+            width,
+        };
+        for tile in parts(self.rows.clone(), self.tile_rows) {
+            let row = tile.start - self.rows.start;
+            let a = if self.tiles_of_a.is_empty() {
+                self.a.from(row, 0)
+            } else {
+                Strided::columns_apart(&self.tiles_of_a[row * self.depth..], tile.len())
+            };
+            tile::prefetch(out.values, place(tile.end..(tile.end + tile.len()).min(self.rows.end)));
+            tile::tile(isa, out.values, place(tile), a, b, carry, fresh);
+        }
+    }
+}
