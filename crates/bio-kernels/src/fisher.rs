@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 
 use crate::error::{Result, check_len, checked_product};
-use crate::isa::{self, per_isa};
 use crate::matmul::{MatmulShape, matmul_skipping_zeros};
 
 thread_local! {
@@ -22,23 +21,14 @@ pub fn square_accumulate(
     check_len("square_accumulate", "out", out.len(), checked_product("square_accumulate", &[n, k])?)?;
     check_len("square_accumulate", "dy", dy.len(), checked_product("square_accumulate", &[rows, n])?)?;
     check_len("square_accumulate", "x", x.len(), checked_product("square_accumulate", &[rows, k])?)?;
-    let isa = isa::current();
     SQUARES.with_borrow_mut(|(of_dy, of_x)| {
         for (squares, values) in [(&mut *of_dy, dy), (&mut *of_x, x)] {
-            squares.resize(values.len(), 0.0);
-            square(isa, squares, values);
+            squares.clear();
+            squares.extend(values.iter().map(|value| value * value));
         }
         let shape =
             MatmulShape { m: n, n: k, k: rows, transpose_a: true, transpose_b: false, accumulate: true };
         // Below a relu half of dy is 0 or more. Squares never are −0, so the bits are the same.
         matmul_skipping_zeros(out, of_dy, of_x, shape)
     })
-}
-
-per_isa! {
-    fn square(squares: &mut [f32], values: &[f32]) {
-        for (square, value) in squares.iter_mut().zip(values) {
-            *square = value * value;
-        }
-    }
 }
