@@ -4,4 +4,5 @@ export { sampleFiles, type SampleFilesOptions } from './counters/sample-files.js
 export { getKernels } from './get-kernels.js'
 export type * from './interface.js'
 export { loadNativeKernels } from './native/kernels.js'
+export { blockShapes } from './reference/blocks.js'
 export { createTypeScriptKernels } from './typescript.js'

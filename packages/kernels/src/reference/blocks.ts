@@ -6,7 +6,7 @@ import type { ReferencePackedMatrix } from './packed.js'
 
 const { fround } = Math
 
-/** Values and bytes of one block of each type. */
+/** How many values a block of each type holds, and in how many bytes, by ggml's definitions. */
 export const blockShapes: Readonly<Record<BlockType, { values: number; bytes: number }>> = {
   f32: { values: 1, bytes: 4 },
   f16: { values: 1, bytes: 2 },

@@ -1,4 +1,4 @@
-import type { BlockType } from '@bio/kernels'
+import { blockShapes, type BlockType } from '@bio/kernels'
 import { Cursor } from './cursor.js'
 import { refuseGguf, refuseUnsupported, type ByteSource } from './file.js'
 
@@ -25,16 +25,10 @@ export interface Header {
 /** Deepest arrays of arrays; none are known to be in use. */
 const deepest = 4
 
-/** ggml's numbers of the types that are read: name, values and bytes of a block. */
-const types: Readonly<Record<number, readonly [type: BlockType, values: number, bytes: number]>> = {
-  0: ['f32', 1, 4],
-  1: ['f16', 1, 2],
-  2: ['q4_0', 32, 18],
-  8: ['q8_0', 32, 34],
-  12: ['q4_K', 256, 144],
-  14: ['q6_K', 256, 210],
-  30: ['bf16', 1, 2],
-}
+/** ggml's numbers of the types that are read. */
+const types: Readonly<Record<number, BlockType>> = {
+  0: 'f32', 1: 'f16', 2: 'q4_0', 8: 'q8_0', 12: 'q4_K', 14: 'q6_K', 30: 'bf16',
+} // prettier-ignore
 
 /** Other types by name, for the message. */
 const otherTypes: Readonly<Record<number, string>> = {
@@ -131,8 +125,8 @@ function readInfo(cursor: Cursor, path: string): Omit<TensorInfo, 'begin'> & { o
     refuseGguf(path, `${name} of sizes from 1 to 2³¹ in at most 3 dimensions`, `[${shape.join(', ')}]`)
   const number = cursor.u32()
   const offset = cursor.u64()
-  const known = types[number]
-  if (known === undefined) {
+  const type = types[number]
+  if (type === undefined) {
     return refuseUnsupported(
       path,
       `${name} of type F32, F16, BF16, Q4_0, Q8_0, Q4_K or Q6_K`,
@@ -140,10 +134,10 @@ function readInfo(cursor: Cursor, path: string): Omit<TensorInfo, 'begin'> & { o
       'Take a file quantized as Q4_0, Q8_0 or Q6_K.',
     )
   }
-  const [type, perBlock, blockBytes] = known
-  if (columns % perBlock !== 0)
-    refuseGguf(path, `${name} of columns in whole blocks of ${perBlock}`, `${columns}`)
-  return { name, type, experts, rows, columns, rowBytes: (columns / perBlock) * blockBytes, offset }
+  const { values, bytes } = blockShapes[type]
+  if (columns % values !== 0)
+    refuseGguf(path, `${name} of columns in whole blocks of ${values}`, `${columns}`)
+  return { name, type, experts, rows, columns, rowBytes: (columns / values) * bytes, offset }
 }
 
 function checkApart(tensors: readonly TensorInfo[], { path, size }: ByteSource): void {
