@@ -5,12 +5,12 @@
 //! largest element of a query, and of the largest weight times scale: far below the 2⁻⁸ that keys and values were rounded by.
 //!
 //! ```text
-//! scores   4, 2 or 1 rows of queries × 4 blocks of 16 positions (AVX2: 1)   a register of each pair, four dimensions at a time
+//! scores   4, 2 or 1 rows of queries × 2 blocks of 16 positions (AVX2: 1)   a word of keys, so four dimensions, at a time
 //! values   4 rows × 16 dimensions, or 2 × 32, 1 × 64                         two positions at a time, their bytes beside each other
 //! ```
 //!
-//! Of a word of keys, shifts make the dimensions 0 and 2, and 1 and 3, in 16 bits each: in this order queries lie too, a pair to a product of
-//! two (`vpmaddwd`, `vpdpwssd`).
+//! AVX2: of a word of keys, shifts make the dimensions 0 and 2, and 1 and 3, in 16 bits each: in this order queries lie too, a pair to a product
+//! of two (`vpmaddwd`). AVX-512: keys as they are times the upper bytes of the queries, and the lower, four to a product (`vpdpbusd`).
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -48,8 +48,8 @@ impl PageValue for i8 {
 
     fn load_query(isa: Isa, to: &mut [i16], query: &[f32], scale: f32) -> f32 {
         let unit = load_query(isa, to, query, scale);
-        for word in to.as_chunks_mut::<{ i8::PER_WORD }>().0 {
-            word.swap(1, 2);
+        for word in to.as_chunks_mut().0 {
+            order_word(isa, word);
         }
         unit
     }
@@ -124,6 +124,15 @@ impl PageValue for i8 {
     fn scratch() -> &'static LocalKey<RefCell<Scratch<i8>>> {
         thread_local!(static SCRATCH: RefCell<Scratch<i8>> = RefCell::default());
         &SCRATCH
+    }
+}
+
+/// A word's factors in the order in which `score` wants them.
+fn order_word(isa: Isa, word: &mut [i16; i8::PER_WORD]) {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 | Isa::Avx512Bf16 => avx512::split(word),
+        _ => word.swap(1, 2),
     }
 }
 
@@ -253,8 +262,6 @@ mod tests {
         ] {
             let limit = query_limit(width) as i32;
             let queries: Vec<i16> = (0..rows * width).map(|_| noise(&mut state, limit) as i16).collect();
-            let mut in_words = queries.clone();
-            in_words.as_chunks_mut::<4>().0.iter_mut().for_each(|word| word.swap(1, 2));
             let weights: Vec<i16> = (0..rows * SPAN).map(|_| noise(&mut state, 32767) as i16).collect();
             let values: Vec<i8> = (0..tokens * width).map(|_| noise(&mut state, 127) as i8).collect();
             let cut = tokens / 3 * width;
@@ -262,6 +269,8 @@ mod tests {
             let value = |s: usize, d: usize| i64::from(values[s * width + d]);
             let stride = POSITIONS * i8::PER_WORD;
             for isa in available() {
+                let mut in_words = queries.clone();
+                in_words.as_chunks_mut().0.iter_mut().for_each(|word| order_word(isa, word));
                 let mut scores = vec![0; rows * SPAN];
                 let mut first = 0;
                 while first < tokens {
