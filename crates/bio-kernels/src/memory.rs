@@ -20,12 +20,16 @@ pub(crate) fn prefer_huge_pages<T>(buffer: &mut Vec<T>) {
 }
 
 /// Asks the second-level cache for what will be read after more than the first one holds.
-#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(crate) fn prefetch_to_second_level<T>(at: *const T) {
-    use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+    #[cfg(target_arch = "x86_64")]
     // SAFETY: SSE is part of x86-64, and a prefetch reads nothing and faults on no address.
-    unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) };
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T1>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
 }
 
 /// Asks the first-level cache for what will be read soon.

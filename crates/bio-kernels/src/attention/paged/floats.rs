@@ -31,7 +31,7 @@ type Lane = [f32; LANES];
 /// A format that is multiplied as f32: what f32 and bf16 differ in.
 trait Float: Copy + Default + Send + Sync + 'static {
     /// Where a dimension lies in rows of sums, among as many as are widened side by side: sixteen, or thirty-two.
-    fn place(dimension: usize, side_by_side: usize) -> usize;
+    fn place_among(dimension: usize, side_by_side: usize) -> usize;
 
     fn widen_one(self) -> f32;
 
@@ -82,7 +82,7 @@ trait Float: Copy + Default + Send + Sync + 'static {
 
 impl Float for f32 {
     #[inline(always)]
-    fn place(dimension: usize, _: usize) -> usize {
+    fn place_among(dimension: usize, _: usize) -> usize {
         dimension
     }
 
@@ -143,7 +143,7 @@ impl Float for f32 {
 
 impl Float for u16 {
     #[inline(always)]
-    fn place(dimension: usize, side_by_side: usize) -> usize {
+    fn place_among(dimension: usize, side_by_side: usize) -> usize {
         let within = dimension % side_by_side;
         dimension - within + within % 2 * (side_by_side / 2) + within / 2
     }
@@ -278,8 +278,8 @@ impl<P: Float> PageValue for P {
         });
     }
 
-    fn weigh(isa: Isa, weights: &mut [f32], scores: Scores<'_, f32>) -> Weighed {
-        weigh(isa, weights, scores.sums)
+    fn weigh(isa: Isa, weights: &mut [f32; SPAN], scores: Scores<'_, f32>) -> Weighed {
+        weigh(isa, weights, scores)
     }
 
     fn mix(
@@ -306,15 +306,16 @@ impl<P: Float> PageValue for P {
         }
     }
 
-    fn settle(isa: Isa, to: &mut [f32], sums: &[f32], _: f32) {
+    fn settle(_: Isa, to: &mut [f32], sums: &[f32], _: f32) {
+        to.copy_from_slice(sums);
+    }
+
+    fn place(isa: Isa, width: usize, dimension: usize) -> usize {
         let pairs = match isa {
-            Isa::Avx512 | Isa::Avx512Bf16 => sums.len() / (2 * PADDING) * (2 * PADDING),
+            Isa::Avx512 | Isa::Avx512Bf16 => width / (2 * PADDING) * (2 * PADDING),
             _ => 0,
         };
-        for (dimension, to) in to.iter_mut().enumerate() {
-            let side_by_side = if dimension < pairs { 2 * PADDING } else { PADDING };
-            *to = sums[P::place(dimension, side_by_side)];
-        }
+        P::place_among(dimension, if dimension < pairs { 2 * PADDING } else { PADDING })
     }
 
     fn scratch() -> &'static LocalKey<RefCell<Scratch<P>>> {
@@ -323,8 +324,9 @@ impl<P: Float> PageValue for P {
 }
 
 per_isa! {
-    fn weigh(weights: &mut [f32], scores: &[f32]) -> Weighed {
-        let (high, total) = exponentials::<FMA>(weights, scores);
+    fn weigh(weights: &mut [f32; SPAN], scores: Scores<'_, f32>) -> Weighed {
+        *weights = *scores.sums;
+        let (high, total) = exponentials::<FMA>(weights, scores.seen);
         Weighed { high, total, factor: 1.0 }
     }
 }

@@ -80,7 +80,7 @@ impl PageValue for i8 {
         });
     }
 
-    fn weigh(isa: Isa, weights: &mut [i16], scores: Scores<'_, i32>) -> Weighed {
+    fn weigh(isa: Isa, weights: &mut [i16; SPAN], scores: Scores<'_, i32>) -> Weighed {
         weigh(isa, weights, scores)
     }
 
@@ -170,19 +170,19 @@ per_isa! {
 }
 
 per_isa! {
-    fn weigh(weights: &mut [i16], scores: Scores<'_, i32>) -> Weighed {
-        let mut of_score = [0.0; SPAN];
-        let mut of_weight = [0.0; SPAN];
-        let (of_score, of_weight) = (&mut of_score[..scores.sums.len()], &mut of_weight[..scores.sums.len()]);
-        for ((score, sum), scale) in of_score.iter_mut().zip(scores.sums).zip(scores.key_scales) {
-            *score = *sum as f32 * (scores.unit * scale);
+    fn weigh(weights: &mut [i16; SPAN], scores: Scores<'_, i32>) -> Weighed {
+        let mut of_row = [0.0; SPAN];
+        for i in 0..SPAN {
+            of_row[i] = scores.sums[i] as f32 * (scores.unit * scores.key_scales[i]);
         }
-        let (high, total) = exponentials::<FMA>(of_weight, of_score);
-        for (weight, scale) in of_weight.iter_mut().zip(scores.value_scales) {
-            *weight *= scale;
+        let (high, total) = exponentials::<FMA>(&mut of_row, scores.seen);
+        for i in 0..SPAN {
+            of_row[i] *= scores.value_scales[i];
         }
-        let size = largest(of_weight.iter().copied());
-        round_to(weights, of_weight.iter().copied(), size, WEIGHT_LIMIT);
+        // What is no position's may have been no number.
+        of_row[scores.seen..].fill(0.0);
+        let size = largest(of_row.iter().copied());
+        round_to(weights, of_row.iter().copied(), size, WEIGHT_LIMIT);
         Weighed { high, total, factor: unit_of(size, WEIGHT_LIMIT) }
     }
 }
@@ -294,7 +294,7 @@ mod tests {
                         words: width / i8::PER_WORD,
                         stride,
                     };
-                    let ahead = &mut Ahead::new([&values[..]; 4], 1);
+                    let ahead = &mut Ahead::default();
                     i8::score(isa, &mut scores[counts[0].start..], &in_words, &keys, width, ahead);
                 }
                 for (r, s) in (0..rows).flat_map(|r| (0..tokens).map(move |s| (r, s))) {
@@ -304,7 +304,7 @@ mod tests {
                 }
                 in_groups(rows, |first, group| {
                     let mut sums = vec![3; group * width];
-                    let ahead = &mut Ahead::new([&values[..]; 4], 1);
+                    let ahead = &mut Ahead::default();
                     i8::mix(isa, &mut sums, &weights[first * SPAN..], blocks, width, ahead);
                     for (r, d) in (0..group).flat_map(|r| (0..width).map(move |d| (r, d))) {
                         let weight = |s: usize| i64::from(weights[(first + r) * SPAN + s]);

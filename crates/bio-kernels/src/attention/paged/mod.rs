@@ -13,7 +13,7 @@ mod tile;
 use std::cell::RefCell;
 use std::ops::Range;
 
-use self::pages::SPAN;
+use self::pages::{PADDING, SPAN};
 use self::softmax::state_size;
 use self::tile::Tile;
 use super::check_heads;
@@ -145,7 +145,7 @@ struct Call {
 ///   merge the span into those before it, first to last
 /// ```
 ///
-/// The next four blocks are fetched while four are computed (`ahead.rs`). Dao et al. 2022, with spans of fixed length, since a row's sums may
+/// The next four blocks are fetched while four are computed, and while exponentials are taken (`ahead.rs`). Dao et al. 2022, with spans of fixed length, since a row's sums may
 /// depend on its own positions alone.
 pub fn paged_attention<P: PageValue>(
     out: &mut [f32],
@@ -162,7 +162,7 @@ pub fn paged_attention<P: PageValue>(
     }
     let isa = isa::current();
     let group = queries.heads / shape.kv_heads;
-    let size = state_size(shape.head_dim);
+    let size = state_size(shape.head_dim.next_multiple_of(PADDING));
     let out = Disjoint::new(out);
     CALL.with_borrow_mut(|Call { tiles, states }| {
         let longest_tile = (ROWS / group).max(1);

@@ -80,8 +80,8 @@ pub trait PageValue: Copy + Default + Send + Sync + 'static {
         ahead: &mut Ahead,
     );
 
-    /// Turns a row's sums into weights w = exp(score − high), in the units of the returned `factor`.
-    fn weigh(isa: Isa, weights: &mut [Self::Factor], scores: Scores<'_, Self::Sum>) -> Weighed;
+    /// Turns a row's sums into weights w = exp(score − high), in the units of the returned `factor`; anything behind those that it sees.
+    fn weigh(isa: Isa, weights: &mut [Self::Factor; SPAN], scores: Scores<'_, Self::Sum>) -> Weighed;
 
     /// sums[r] += Σ_s weights[r·SPAN + s]·v_s for sums [rows, width] of 1, 2 or 4 rows and the values of some blocks.
     fn mix(
@@ -93,8 +93,13 @@ pub trait PageValue: Copy + Default + Send + Sync + 'static {
         ahead: &mut Ahead,
     );
 
-    /// to [headDim] = sums·factor
+    /// to [width] = sums·factor, in the order of `mix`.
     fn settle(isa: Isa, to: &mut [f32], sums: &[Self::Sum], factor: f32);
+
+    /// Where a dimension lies in rows [width] of `mix`.
+    fn place(_isa: Isa, _width: usize, dimension: usize) -> usize {
+        dimension
+    }
 
     /// The scales of some tokens; nothing where the format has none.
     fn read_scales(_to: &mut [f32], _head: &[Self], _tokens: Range<usize>, _shape: PageShape) {}
@@ -109,13 +114,14 @@ pub trait PageValue: Copy + Default + Send + Sync + 'static {
 /// What a row knows of a span before it is weighed.
 #[derive(Clone, Copy)]
 pub struct Scores<'a, S> {
-    /// Of the positions that the row sees.
-    pub sums: &'a [S],
+    /// Of the first positions, as many as the row sees.
+    pub sums: &'a [S; SPAN],
+    pub seen: usize,
     /// Of the query's factors.
     pub unit: f32,
-    /// Scales of keys and values by position; as long as `sums` at least where the format has any.
-    pub key_scales: &'a [f32],
-    pub value_scales: &'a [f32],
+    /// Scales of keys and values by position, where the format has any.
+    pub key_scales: &'a [f32; SPAN],
+    pub value_scales: &'a [f32; SPAN],
 }
 
 /// The largest score, Σ exp(score − high), and what the sums of values are to be multiplied by. Where all scores are −∞, so is `high`, and every weight is 0.

@@ -1,22 +1,53 @@
 //! Exponentials of a span, and how spans add up. What a row of queries knows of some positions, w = exp(score − high), is its state:
-//! [headDim] Σ w·v, then high, then Σ w.
+//! [width] Σ w·v, then high, then Σ w.
 
+use super::pages::SPAN;
 use crate::isa::{mul_add, per_isa};
-use crate::math::{exp, max_of, sum_of};
+use crate::math::exp_to_one;
 
-pub const fn state_size(head_dim: usize) -> usize {
-    head_dim + 2
+pub const fn state_size(width: usize) -> usize {
+    width + 2
 }
 
-/// weights = exp(scores − high); returns high and Σ weights.
+/// Positions that share a pass of a loop: so many that it becomes one over the widest registers, in steps that leave no rest of a span.
+pub const STEP: usize = 64;
+
+/// Of the scores of a row [seen], and anything behind them, makes exp(score − high), 0 behind; returns high and the weights' sum.
 #[inline(always)]
-pub fn exponentials<const FMA: bool>(weights: &mut [f32], scores: &[f32]) -> (f32, f32) {
-    let high = max_of(scores);
-    let shift = finite_or_zero(high);
-    for (weight, score) in weights.iter_mut().zip(scores) {
-        *weight = exp::<FMA>(*score - shift);
+pub fn exponentials<const FMA: bool>(scores: &mut [f32; SPAN], seen: usize) -> (f32, f32) {
+    let end = seen.next_multiple_of(STEP);
+    scores[seen..end].fill(f32::NEG_INFINITY);
+    let (steps, _) = scores[..end].as_chunks_mut::<STEP>();
+    let mut high = [f32::NEG_INFINITY; STEP];
+    for scores in &*steps {
+        for i in 0..STEP {
+            // NaN is left to the sums that follow.
+            high[i] = if scores[i] > high[i] { scores[i] } else { high[i] };
+        }
     }
-    (high, sum_of(&weights[..scores.len()], |weight| weight))
+    let high = folded(high, |a, b| if b > a { b } else { a });
+    let shift = finite_or_zero(high);
+    let mut total = [0.0; STEP];
+    for weights in steps {
+        for i in 0..STEP {
+            weights[i] = exp_to_one::<FMA>(weights[i] - shift);
+            total[i] += weights[i];
+        }
+    }
+    (high, folded(total, |a, b| a + b))
+}
+
+/// All lanes in one, half upon half: the order is always the same.
+#[inline(always)]
+fn folded(mut lanes: [f32; STEP], join: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut width = STEP / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] = join(lanes[i], lanes[i + width]);
+        }
+        width /= 2;
+    }
+    lanes[0]
 }
 
 /// What is subtracted from scores: −∞ less itself would be NaN.
@@ -32,7 +63,7 @@ per_isa! {
         let (of_span, span_rest) = span.split_at(mixed.len());
         let high = if span_rest[0] > rest[0] { span_rest[0] } else { rest[0] };
         let shift = finite_or_zero(high);
-        let (keep, add) = (exp::<FMA>(rest[0] - shift), exp::<FMA>(span_rest[0] - shift));
+        let (keep, add) = (exp_to_one::<FMA>(rest[0] - shift), exp_to_one::<FMA>(span_rest[0] - shift));
         for (mixed, of_span) in mixed.iter_mut().zip(of_span) {
             *mixed = mul_add::<FMA>(*of_span, add, *mixed * keep);
         }

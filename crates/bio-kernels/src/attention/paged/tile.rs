@@ -9,7 +9,10 @@ use super::softmax::{merge, state_size};
 use super::{PageShape, PagedQueries};
 use crate::disjoint::Disjoint;
 use crate::isa::Isa;
-use crate::memory::prefetch;
+use crate::memory::{prefetch, prefetch_to_second_level};
+
+/// Lines of each stream that are asked for with a row's exponentials: fewer than wait for memory at once.
+const LINES_PER_ROW: usize = 8;
 
 /// One thread's memory. Rows are those of the first key head, then of the next.
 #[derive(Default)]
@@ -20,13 +23,14 @@ pub struct Scratch<P: PageValue> {
     /// [rows, SPAN]
     scores: Vec<P::Sum>,
     weights: Vec<P::Factor>,
-    /// [key heads, SPAN], where the format has scales.
+    /// [key heads, SPAN]
     key_scales: Vec<f32>,
     value_scales: Vec<f32>,
     /// [rows, width]
     sums: Vec<P::Sum>,
     factors: Vec<f32>,
     pieces: Vec<Piece>,
+    ahead: Ahead,
     /// A piece of keys or values, padded.
     room: Vec<P>,
     /// [rows, state] of a span, and of the spans so far.
@@ -104,13 +108,13 @@ impl<P: PageValue> Tile<'_, P> {
             let (mut states, mut of_span) =
                 (std::mem::take(&mut scratch.states), std::mem::take(&mut scratch.span));
             self.load_queries(scratch);
-            of_span.resize(self.rows() * state_size(self.shape.head_dim), 0.0);
+            of_span.resize(self.rows() * state_size(self.width()), 0.0);
             self.begin(&mut states);
             for span in 0..self.spans() {
                 self.attend(span, &mut of_span, scratch);
                 self.merge(&mut states, &of_span, span);
             }
-            self.finish(out, &states);
+            self.finish(out, &mut states);
             (scratch.states, scratch.span) = (states, of_span);
         });
     }
@@ -153,37 +157,39 @@ impl<P: PageValue> Tile<'_, P> {
 
     /// The states [rows, state] of one span.
     fn attend(&self, span: usize, states: &mut [f32], scratch: &mut Scratch<P>) {
-        let (rows, of_head) = (self.rows(), self.rows_per_head());
+        let (rows, of_head, width) = (self.rows(), self.rows_per_head(), self.width());
         let start = span * SPAN;
         let end = self.longest().min(start + SPAN);
-        let scale_count = if P::SCALE_VALUES > 0 { self.kv_heads.len() * SPAN } else { 0 };
         scratch.scores.resize(rows * SPAN, P::Sum::default());
         scratch.weights.resize(rows * SPAN, P::Factor::default());
-        scratch.key_scales.resize(scale_count, 0.0);
-        scratch.value_scales.resize(scale_count, 0.0);
+        scratch.key_scales.resize(self.kv_heads.len() * SPAN, 0.0);
+        scratch.value_scales.resize(self.kv_heads.len() * SPAN, 0.0);
         scratch.factors.resize(rows, 0.0);
         let count = self.cut(&mut scratch.pieces, start..end);
+        self.ask(scratch, count);
         self.score(scratch, count);
         self.read_value_scales(scratch, count);
         let seen = |row: usize| self.seen(row % of_head).saturating_sub(start).min(SPAN);
-        let state_rows = states.chunks_exact_mut(state_size(self.shape.head_dim));
-        let score_rows = scratch.scores.chunks_exact(SPAN).zip(scratch.weights.chunks_exact_mut(SPAN));
+        let state_rows = states.chunks_exact_mut(state_size(width));
+        let lines = (LINES_PER_ROW * rows).min(scratch.ahead.left() / 2);
+        scratch.ahead.phase(lines, rows);
+        let (key_scales, value_scales) =
+            (scratch.key_scales.as_chunks().0, scratch.value_scales.as_chunks().0);
+        let score_rows = scratch.scores.as_chunks().0.iter().zip(scratch.weights.as_chunks_mut().0);
         for (r, (state, (sums, weights))) in state_rows.zip(score_rows).enumerate() {
-            let scales = (r / of_head * SPAN).min(scale_count)..;
-            let scores = Scores {
-                sums: &sums[..seen(r)],
-                unit: scratch.units[r],
-                key_scales: &scratch.key_scales[scales.clone()],
-                value_scales: &scratch.value_scales[scales],
-            };
-            let weighed = P::weigh(self.isa, &mut weights[..seen(r)], scores);
-            let (_, of_row) = state.split_at_mut(self.shape.head_dim);
+            let (kv_head, unit) = (r / of_head, scratch.units[r]);
+            let (key_scales, value_scales) = (&key_scales[kv_head], &value_scales[kv_head]);
+            scratch.ahead.begin(1);
+            scratch.ahead.fetch(1, prefetch_to_second_level);
+            let weighed =
+                P::weigh(self.isa, weights, Scores { sums, seen: seen(r), unit, key_scales, value_scales });
+            let (_, of_row) = state.split_at_mut(width);
             (of_row[0], of_row[1], scratch.factors[r]) = (weighed.high, weighed.total, weighed.factor);
         }
         self.mix(scratch, count, seen);
-        let sums = scratch.sums.chunks_exact(self.width()).zip(&scratch.factors);
-        for (state, (sums, factor)) in states.chunks_exact_mut(state_size(self.shape.head_dim)).zip(sums) {
-            P::settle(self.isa, &mut state[..self.shape.head_dim], sums, *factor);
+        let sums = scratch.sums.chunks_exact(width).zip(&scratch.factors);
+        for (state, (sums, factor)) in states.chunks_exact_mut(state_size(width)).zip(sums) {
+            P::settle(self.isa, &mut state[..width], sums, *factor);
         }
     }
 
@@ -212,26 +218,17 @@ impl<P: PageValue> Tile<'_, P> {
     }
 
     fn score(&self, scratch: &mut Scratch<P>, count: usize) {
-        let Scratch { queries, scores, key_scales, pieces, room, .. } = scratch;
+        let Scratch { queries, scores, key_scales, pieces, ahead, room, .. } = scratch;
         let (width, rows) = (self.width(), self.rows_per_head());
         let of_span = &pieces[..count];
-        for (index, pieces) in of_span.chunks(STREAMS).enumerate() {
-            let mut ahead = match of_span.chunks(STREAMS).nth(index + 1) {
-                Some(next) => self.ahead(self.key_pages, next),
-                None => self.ahead(self.value_pages, &of_span[..count.min(STREAMS)]),
-            };
+        let lines = ahead.left().saturating_sub(LINES_PER_ROW * self.rows()) / 2;
+        ahead.phase(lines, self.calls(count));
+        for pieces in of_span.chunks(STREAMS) {
             for (head, kv_head) in self.kv_heads.clone().enumerate() {
                 let keys = self.keys_of(pieces, kv_head, room);
                 let first = pieces[0].first;
                 let queries = &queries[head * rows * width..][..rows * width];
-                P::score(
-                    self.isa,
-                    &mut scores[head * rows * SPAN + first..],
-                    queries,
-                    &keys,
-                    width,
-                    &mut ahead,
-                );
+                P::score(self.isa, &mut scores[head * rows * SPAN + first..], queries, &keys, width, ahead);
                 if P::SCALE_VALUES > 0 {
                     for piece in pieces {
                         let page = self.shape.head(self.key_pages, piece.block, kv_head);
@@ -261,16 +258,12 @@ impl<P: PageValue> Tile<'_, P> {
 
     /// Weighs the values of a span for rows of which each sees `seen(row)` positions of it.
     fn mix(&self, scratch: &mut Scratch<P>, count: usize, seen: impl Fn(usize) -> usize) {
-        let Scratch { weights, sums, pieces, room, .. } = scratch;
+        let Scratch { weights, sums, pieces, ahead, room, .. } = scratch;
         let (width, rows) = (self.width(), self.rows_per_head());
         sums.clear();
         sums.resize(self.rows() * width, P::Sum::default());
-        let (of_span, behind) = pieces.split_at(count);
-        for (index, pieces) in of_span.chunks(STREAMS).enumerate() {
-            let mut ahead = match of_span.chunks(STREAMS).nth(index + 1) {
-                Some(next) => self.ahead(self.value_pages, next),
-                None => self.ahead(self.key_pages, behind),
-            };
+        ahead.phase(ahead.left(), self.calls(count));
+        for pieces in pieces[..count].chunks(STREAMS) {
             let start = pieces[0].first;
             let length: usize = pieces.iter().map(|piece| piece.tokens.len()).sum();
             let of_pieces = |row: usize| seen(row).saturating_sub(start).min(length);
@@ -297,7 +290,7 @@ impl<P: PageValue> Tile<'_, P> {
                             &weights[row * SPAN + start..],
                             values,
                             width,
-                            &mut ahead,
+                            ahead,
                         );
                     });
                     first += alike;
@@ -354,22 +347,40 @@ impl<P: PageValue> Tile<'_, P> {
         from_fn(|i| if i == 0 { &room[..] } else { &[] })
     }
 
+    /// Calls of kernels that score `count` pieces, or weigh them.
+    fn calls(&self, count: usize) -> usize {
+        count.div_ceil(STREAMS) * self.kv_heads.len() * groups(self.rows_per_head())
+    }
+
+    /// What is to be asked for with a span of `count` pieces: its keys but the first, which are read at once, its values, and the first keys of
+    /// the next span.
+    fn ask(&self, Scratch { pieces, ahead, .. }: &mut Scratch<P>, count: usize) {
+        let (of_span, behind) = pieces.split_at(count);
+        ahead.clear();
+        for pieces in of_span.chunks(STREAMS).skip(1) {
+            ahead.push(self.streams(self.key_pages, pieces));
+        }
+        for pieces in of_span.chunks(STREAMS) {
+            ahead.push(self.streams(self.value_pages, pieces));
+        }
+        ahead.push(self.streams(self.key_pages, behind));
+    }
+
     /// The key heads of this task in some blocks: of each, as large a share of all its bytes as the piece is of its tokens. Turned keys of a
     /// piece lie in all of them.
-    fn ahead(&self, pages: &[P], pieces: &[Piece]) -> Ahead {
+    fn streams<'p>(&self, pages: &'p [P], pieces: &[Piece]) -> [&'p [P]; STREAMS] {
         let bytes = |piece: &Piece| {
             let start = self.shape.head_range::<P>(piece.block, self.kv_heads.start).start;
             let end = self.shape.head_range::<P>(piece.block, self.kv_heads.end - 1).end;
             let share = (end - start) / self.shape.block_tokens;
             &pages[start + piece.tokens.start * share..start + piece.tokens.end * share]
         };
-        let calls = self.kv_heads.len() * groups(self.rows_per_head());
-        Ahead::new(from_fn(|i| pieces.get(i).map_or(&[][..], bytes)), calls)
+        from_fn(|i| pieces.get(i).map_or(&[][..], bytes))
     }
 
     /// The states of no positions.
     fn begin(&self, states: &mut Vec<f32>) {
-        let size = state_size(self.shape.head_dim);
+        let size = state_size(self.width());
         states.clear();
         states.resize(self.rows() * size, 0.0);
         for state in states.chunks_exact_mut(size) {
@@ -379,7 +390,7 @@ impl<P: PageValue> Tile<'_, P> {
 
     /// Adds a span to the rows that see it.
     fn merge(&self, states: &mut [f32], of_span: &[f32], span: usize) {
-        let size = state_size(self.shape.head_dim);
+        let size = state_size(self.width());
         let rows = states.chunks_exact_mut(size).zip(of_span.chunks_exact(size)).enumerate();
         for (r, (state, of_span)) in rows {
             if self.seen(r % self.rows_per_head()) > span * SPAN {
@@ -388,16 +399,20 @@ impl<P: PageValue> Tile<'_, P> {
         }
     }
 
-    fn finish(&self, out: &Disjoint<'_, f32>, states: &[f32]) {
-        let (head_dim, size) = (self.shape.head_dim, state_size(self.shape.head_dim));
-        let mut states = states.chunks_exact(size);
+    fn finish(&self, out: &Disjoint<'_, f32>, states: &mut [f32]) {
+        let (head_dim, width) = (self.shape.head_dim, self.width());
+        let mut states = states.chunks_exact_mut(state_size(width));
         for kv_head in self.kv_heads.clone() {
             for t in self.tokens.clone() {
                 // SAFETY: each token and key head belongs to one task.
                 let out = unsafe { out.part(self.heads_of(t, kv_head)) };
                 for (out, state) in out.chunks_exact_mut(head_dim).zip(&mut states) {
-                    for (out, mixed) in out.iter_mut().zip(state) {
-                        *out = *mixed / state[size - 1];
+                    let (mixed, of_row) = state.split_at_mut(width);
+                    for mixed in &mut *mixed {
+                        *mixed /= of_row[1];
+                    }
+                    for (dimension, out) in out.iter_mut().enumerate() {
+                        *out = mixed[P::place(self.isa, width, dimension)];
                     }
                 }
             }
