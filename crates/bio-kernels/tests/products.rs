@@ -184,7 +184,9 @@ proptest! {
 
 #[test]
 fn sums_go_on_across_stretches_and_blocks() {
-    for (m, n, k) in [(13, 1040, 520), (200, 33, 520), (100, 17, 1030), (34, 1070, 1024), (530, 70, 520)] {
+    for (m, n, k) in
+        [(13, 1040, 520), (200, 33, 520), (100, 17, 1030), (34, 1070, 1024), (530, 70, 520), (33, 2048, 70)]
+    {
         for (transpose_a, transpose_b) in [(false, false), (false, true), (true, false), (true, true)] {
             let mut noise = Noise(9);
             let (a, b) = (noise.floats(m * k, 1.0), noise.floats(k * n, 1.0));

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::carry::{self, Carry};
 use super::pack::{BUFFERS, Buffer, PANEL, Strided, pack_panel, pack_rows};
 use super::tile::{self, Place, Steps};
-use super::{Columns, DEPTH, NARROW, ROWS, Target, WIDTH, parts, pieces};
+use super::{Columns, DEPTH, MANY_ROWS, NARROW, ROWS, Target, WIDTH, parts, pieces};
 use crate::isa::Isa;
 
 /// a [.., k] and b [k, n].
@@ -45,7 +45,7 @@ pub(super) fn multiply_packed(
     });
 }
 
-/// Two panels after two, used by all rows at once so that they need not leave the L2, while the tiles fetch the next two.
+/// A few panels after the others, used by all rows at once so that they need not leave the L2, while the tiles fetch the next ones.
 pub(super) fn multiply_in_turn(
     isa: Isa,
     out: Target<'_>,
@@ -54,36 +54,40 @@ pub(super) fn multiply_in_turn(
     columns: Range<usize>,
     accumulate: bool,
 ) {
-    let (height, pair) = tile::size(isa);
-    let slot = pair * PANEL * DEPTH.min(k);
+    let (height, most) = tile::size(isa);
+    let slot = most * PANEL * DEPTH.min(k);
     BUFFERS.with_borrow_mut(|(panels_of_b, tiles_of_a)| {
         let (mut now, mut then) = panels_of_b.first(2 * slot).split_at_mut(slot);
         for columns in pieces(columns, WIDTH) {
-            let end = columns.end;
-            let width = |panel: usize| (end.min(panel + pair) * PANEL).min(n) - panel * PANEL;
+            let groups = || parts(columns.clone(), most);
+            let width = |panels: &Range<usize>| n.min(panels.end * PANEL) - panels.start * PANEL;
             // Copying A pays where enough columns share it.
             let copy = columns.len() >= WIDTH / 2;
             let mut ready = false;
             for from in (0..k).step_by(DEPTH) {
                 let depth = DEPTH.min(k - from);
                 let block = Block::new(a, tiles_of_a, rows.clone(), from, depth, height, copy);
-                for panel in columns.clone().step_by(pair) {
+                let fresh = from == 0 && !accumulate;
+                for (index, panels) in groups().enumerate() {
                     if !ready {
-                        let panels = panel..end.min(panel + pair);
-                        for (panel, packed) in panels.zip(now.chunks_exact_mut(depth * PANEL)) {
+                        for (panel, packed) in panels.clone().zip(now.chunks_exact_mut(depth * PANEL)) {
                             pack_panel(isa, packed, b, from, panel, n);
                         }
                     }
-                    let next =
-                        if panel + pair < end { (from, panel + pair) } else { (from + depth, columns.start) };
-                    let mut carry = if next.0 < k {
-                        let (depth, looks) = (DEPTH.min(k - next.0), block.tiles * carry::looks(depth));
-                        Carry::new(b.from(next.0, next.1 * PANEL), depth, width(next.1), then, looks)
-                    } else {
-                        Carry::nothing()
+                    let (from, next) = match groups().nth(index + 1) {
+                        Some(next) => (from, Some(next)),
+                        None => (from + depth, groups().next()),
+                    };
+                    let mut carry = match next {
+                        Some(next) if from < k => {
+                            let (depth, looks) = (DEPTH.min(k - from), block.tiles * carry::looks(depth));
+                            let b = b.from(from, next.start * PANEL);
+                            Carry::new(b, depth, width(&next), then, looks, panels.len())
+                        }
+                        _ => Carry::nothing(),
                     };
                     let b = Steps { panels: now, apart: depth * PANEL, depth };
-                    block.multiply(isa, out, b, panel, width(panel), &mut carry, from == 0 && !accumulate);
+                    block.multiply(isa, out, b, panels.start, width(&panels), &mut carry, fresh);
                     ready = carry.arrived();
                     std::mem::swap(&mut now, &mut then);
                 }
@@ -125,15 +129,17 @@ fn stretch(
     fresh: bool,
 ) {
     let (tile_rows, tile_panels) = tile::size(isa);
-    for rows in pieces(rows, ROWS) {
+    let most = if carry::carries(isa) { MANY_ROWS } else { ROWS };
+    for rows in pieces(rows, most) {
         let block = Block::new(a, tiles_of_a, rows, from, depth, tile_rows, false);
-        for panel in columns.clone().step_by(tile_panels) {
+        for panels in parts(columns.clone(), tile_panels) {
+            let panel = panels.start;
             let steps = Steps {
                 panels: &b.panels[((panel - b.first) * b.depth + start) * PANEL..],
                 apart: b.depth * PANEL,
                 depth,
             };
-            let width = ((columns.end - panel).min(tile_panels) * PANEL).min(b.n - panel * PANEL);
+            let width = b.n.min(panels.end * PANEL) - panel * PANEL;
             block.multiply(isa, out, steps, panel, width, &mut Carry::nothing(), fresh);
         }
     }
@@ -181,7 +187,7 @@ impl<'a> Block<'a> {
         Self { a, tiles_of_a, rows, depth, tile_rows, tiles }
     }
 
-    /// out (+)= the block times one or two panels, of `width` columns in all.
+    /// out (+)= the block times the panels of a tile, of `width` columns in all.
     fn multiply(
         &self,
         isa: Isa,

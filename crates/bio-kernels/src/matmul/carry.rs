@@ -1,7 +1,6 @@
 //! What tiles do beside the arithmetic, which leaves them time for it: they fetch the panels of B that come next.
 
 use super::pack::{PANEL, Strided};
-use super::tile::MOST_COLUMNS;
 use crate::isa::Isa;
 use crate::memory::{prefetch, prefetch_to_second_level};
 
@@ -9,6 +8,8 @@ use crate::memory::{prefetch, prefetch_to_second_level};
 pub(super) const PACE: usize = 16;
 /// Rows between one that is copied and one that is asked for.
 const AHEAD: usize = 8;
+/// The same for rows that share few sets of the L1 and wait in the L2 therefore.
+const FAR_AHEAD: usize = 32;
 
 /// Whether a tier's tiles do what `Carry` says.
 pub(super) fn carries(isa: Isa) -> bool {
@@ -20,7 +21,7 @@ pub(super) fn looks(depth: usize) -> usize {
     depth.div_ceil(PACE)
 }
 
-/// Two panels of B on their way.
+/// Some panels of B on their way.
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 pub(super) struct Carry<'a> {
     /// B's contiguous rows or columns, `stride` apart, and how much of each is wanted.
@@ -28,8 +29,11 @@ pub(super) struct Carry<'a> {
     stride: usize,
     count: usize,
     length: usize,
-    /// Where rows are copied to, [2][count][16]; columns, which would have to be turned, are asked for only.
+    /// Where rows are copied to, [wide][count][16]; columns, which would have to be turned, are asked for only.
     to: Option<&'a mut [f32]>,
+    wide: usize,
+    /// Whether rows are asked for from afar.
+    far: bool,
     /// Rows, or sixteen values of a column, per look.
     rate: usize,
     /// Where the next ones are.
@@ -39,19 +43,38 @@ pub(super) struct Carry<'a> {
 
 impl<'a> Carry<'a> {
     pub fn nothing() -> Self {
-        Self { lines: &[], stride: 0, count: 0, length: 0, to: None, rate: 0, line: 0, at: 0 }
+        Self {
+            lines: &[],
+            stride: 0,
+            count: 0,
+            length: 0,
+            to: None,
+            wide: 0,
+            far: false,
+            rate: 0,
+            line: 0,
+            at: 0,
+        }
     }
 
-    /// Panels of b [depth, width], wanted after so many looks.
-    pub fn new(b: Strided<'a>, depth: usize, width: usize, to: &'a mut [f32], looks: usize) -> Self {
+    /// Panels of b [depth, width], wanted after so many looks by tiles of `wide` panels.
+    pub fn new(
+        b: Strided<'a>,
+        depth: usize,
+        width: usize,
+        to: &'a mut [f32],
+        looks: usize,
+        wide: usize,
+    ) -> Self {
         let rows = b.rows_are_contiguous();
         let (b, count, length) = if rows { (b, depth, width) } else { (b.transposed(), width, depth) };
         let (lines, stride) = b.lines(count, length);
-        let copies = rows && width == MOST_COLUMNS;
-        assert!(to.len() >= MOST_COLUMNS * depth, "no room for two panels");
+        let copies = rows && width.is_multiple_of(PANEL) && width <= wide * PANEL;
+        assert!(to.len() >= width * depth, "no room for the panels");
         let items = if copies { count } else { count * length.div_ceil(PACE) };
         let (to, rate) = (copies.then_some(to), items.div_ceil(looks));
-        Self { lines, stride, count, length, to, rate, line: 0, at: 0 }
+        let (wide, far) = (width / PANEL, b.lines_share_sets());
+        Self { lines, stride, count, length, to, wide, far, rate, line: 0, at: 0 }
     }
 
     /// Whether the panels are there.
@@ -59,10 +82,10 @@ impl<'a> Carry<'a> {
         self.to.is_some() && self.line == self.count
     }
 
-    /// A look: does what is due.
+    /// A look of a tile of so many panels: does what is due.
     #[inline(always)]
     #[cfg(target_arch = "x86_64")]
-    pub fn advance(&mut self) {
+    pub fn advance<const PANELS: usize>(&mut self) {
         for _ in 0..self.rate {
             if self.line == self.count {
                 break;
@@ -76,12 +99,25 @@ impl<'a> Carry<'a> {
                 }
                 continue;
             };
-            let soon = line((self.line + AHEAD).min(self.count - 1));
-            prefetch(soon);
-            prefetch(soon.wrapping_add(MOST_COLUMNS - 1));
-            for panel in 0..2 {
+            debug_assert!(self.wide <= PANELS, "more panels than the tile's");
+            // The compiler unrolls for the tile's own width, which is that of nearly all panels that come next.
+            let wide = PANELS.min(self.wide);
+            let soon = match self.line + if self.far { FAR_AHEAD } else { AHEAD } {
+                soon if soon < self.count => line(soon),
+                // Beyond the last row: the first ones of the panels after these.
+                soon => line((soon - self.count).min(self.count - 1)).wrapping_add(self.length),
+            };
+            for panel in 0..=wide {
+                let at = soon.wrapping_add((panel * PANEL).min(self.length - 1));
+                if self.far {
+                    prefetch_to_second_level(at);
+                } else {
+                    prefetch(at);
+                }
+            }
+            for panel in 0..wide {
                 let to = to.as_mut_ptr().wrapping_add((panel * self.count + self.line) * PANEL);
-                // SAFETY: `new` made sure of 32 values of each of `count` lines, and of places for them.
+                // SAFETY: `new` made sure of so many panels of each of `count` lines, and of places for them.
                 unsafe { line(self.line).add(panel * PANEL).copy_to_nonoverlapping(to, PANEL) };
             }
             self.line += 1;

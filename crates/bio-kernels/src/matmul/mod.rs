@@ -4,19 +4,19 @@
 //! for each task: some rows and some columns of out
 //!   for each 1024 columns ..................... WIDTH panels; 64 (NARROW) if all rows are one block, and B's columns contiguous
 //!     for each 512 of k ....................... DEPTH: their B, 2 MB, is packed in panels [512, 16] of 32 kB for the L2 and L3
-//!       for each 96 rows ...................... ROWS: their A, 192 kB, stays in the L2; packed only if its columns are contiguous
-//!         for each panel (two for AVX-512)
-//!           for each tile of up to 6 rows (12)
-//!             for p in 512: sums += a[p] ⊗ b[p] .... 6×16 sums (12×32) in registers
+//!       for each 96 rows (AVX-512: 192) ....... ROWS: their A, 192 kB, stays in the L2; packed only if its columns are contiguous
+//!         for each panel (up to three)
+//!           for each tile of up to 6 rows (8)
+//!             for p in 512: sums += a[p] ⊗ b[p] .... 6×16 sums (8×48) in registers
 //! ```
 //!
-//! With AVX-512 and few rows, every two panels are packed just before all rows use them; the tiles meanwhile copy the next two:
+//! With AVX-512 and few rows, every three panels are packed just before all rows use them; the tiles meanwhile copy the next ones:
 //!
 //! ```text
 //!   for each 1024 columns
 //!     for each 512 of k
-//!       for each two panels ................... their B, 64 kB, and the next two's, stay in the L2, as do A's 1 MB (ONE_BLOCK)
-//!         for each tile of up to 12 rows
+//!       for each three panels ................. their B, 96 kB, and that of the next ones, stay in the L2, as do A's 1 MB (ONE_BLOCK)
+//!         for each tile of up to 8 rows
 //!           for each 16 of 512 p .............. PACE: copy some rows of the next panels, or ask for them where they must be turned
 //!             sums += a[p] ⊗ b[p]
 //! ```
@@ -50,8 +50,10 @@ pub(crate) use pack::{Buffer, PANEL, Strided, pack_panel, panels};
 use skinny::Grid;
 pub use weight_gradient::WeightGradient;
 
-/// Rows of A that are packed together.
+/// Rows of a block of A.
 pub(crate) const ROWS: usize = 96;
+/// The same for AVX-512, whose L2 is larger: the fewer blocks, the less often B is read from the L3.
+const MANY_ROWS: usize = 192;
 /// Values of a stretch of A, 1 MB, up to which all rows are one block: it stays in the L2 of a processor with AVX-512.
 const ONE_BLOCK: usize = 256 * 1024;
 /// k per stretch.
@@ -168,15 +170,15 @@ impl Cut {
     /// The rows and the panels of a task.
     pub fn of(&self, task: usize) -> (Range<usize>, Range<usize>) {
         let (row, panel) = (task / self.panel_cuts, task % self.panel_cuts);
-        // In pairs of panels, as AVX-512's tiles take them.
-        let pairs = part(0..self.panels.div_ceil(2), panel, self.panel_cuts);
-        (part(0..self.m, row, self.row_cuts), 2 * pairs.start..self.panels.min(2 * pairs.end))
+        (part(0..self.m, row, self.row_cuts), part(0..self.panels, panel, self.panel_cuts))
     }
 }
 
-/// The `index`th of `count` parts of a range, equal within one.
+/// The `index`th of `count` parts of a range, equal within one, the larger ones first.
 fn part(range: Range<usize>, index: usize, count: usize) -> Range<usize> {
-    range.start + range.len() * index / count..range.start + range.len() * (index + 1) / count
+    let (size, larger) = (range.len() / count, range.len() % count);
+    let start = |index: usize| range.start + index * size + index.min(larger);
+    start(index)..start(index + 1)
 }
 
 /// The fewest parts of a range that have at most `size` values, equal within one.
@@ -224,10 +226,8 @@ fn multiply(
         return;
     }
     let operands = Operands { a, b, n, k };
-    // Rows of B a multiple of 4 KiB apart want to be read some lines at a time, and a few of k give the tiles no time for others.
-    let in_turn =
-        carry::carries(isa) && !(b.rows_are_contiguous() && b.lines_share_sets()) && k >= LEAST_DEPTH;
-    if in_turn && rows.len() * DEPTH.min(k) <= ONE_BLOCK {
+    // A few of k give the tiles no time for others.
+    if carry::carries(isa) && k >= LEAST_DEPTH && rows.len() * DEPTH.min(k) <= ONE_BLOCK {
         blocks::multiply_in_turn(isa, out, operands, rows, columns, accumulate);
     } else {
         blocks::multiply_packed(isa, out, operands, rows, columns, accumulate);

@@ -143,10 +143,10 @@ pub(super) fn pack_rows(
     for rows in tiles {
         let a = a.from(rows.start, from);
         let tile = &mut packed[at..at + rows.len() * depth];
-        // A height known at compile time copies in registers: tiles are 12 and 11 high (AVX-512), 6 and 5 (AVX2), mostly.
+        // A height known at compile time copies in registers: tiles are 8 and 7 high (AVX-512), 6 and 5 (AVX2), mostly.
         match rows.len() {
-            12 => pack_tile::<12>(tile, a),
-            11 => pack_tile::<11>(tile, a),
+            8 => pack_tile::<8>(tile, a),
+            7 => pack_tile::<7>(tile, a),
             6 => pack_tile::<6>(tile, a),
             5 => pack_tile::<5>(tile, a),
             height => {

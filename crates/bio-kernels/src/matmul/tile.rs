@@ -1,4 +1,4 @@
-//! The inner tile: some rows by one or two panels of sums, in registers.
+//! The inner tile: some rows by one to three panels of sums, in registers.
 
 use crate::disjoint::Disjoint;
 use crate::isa::{Isa, mul_add};
@@ -7,20 +7,20 @@ use super::carry::Carry;
 use super::pack::{PANEL, Strided};
 
 /// Rows of the highest tile of any tier.
-const MOST_ROWS: usize = 12;
+const MOST_ROWS: usize = 8;
 /// Columns of the widest tile of any tier.
-pub(super) const MOST_COLUMNS: usize = 2 * PANEL;
+pub(super) const MOST_COLUMNS: usize = 3 * PANEL;
 
 /// Rows and panels of the widest tile of a tier: as many sums as the registers hold beside a row of B and one value of A.
-/// AVX-512 has 32 registers (12·2 sums of 16 values), AVX2 sixteen (6·2 sums of 8).
+/// AVX-512 has 32 registers (8·3 sums of 16 values: 35 instructions per step, where 12·2 take 38), AVX2 sixteen (6·2 sums of 8).
 pub(super) fn size(isa: Isa) -> (usize, usize) {
     match isa {
-        Isa::Avx512 | Isa::Avx512Bf16 => (MOST_ROWS, 2),
+        Isa::Avx512 | Isa::Avx512Bf16 => (MOST_ROWS, 3),
         _ => (6, 1),
     }
 }
 
-/// `depth` steps of B's panels, each [depth, 16], of which a tile's second one begins `apart` values after its first.
+/// `depth` steps of B's panels, each [depth, 16], of which a tile's next one begins `apart` values after the one before.
 #[derive(Clone, Copy)]
 pub(super) struct Steps<'a> {
     pub panels: &'a [f32],
@@ -41,7 +41,9 @@ pub(super) struct Place {
 pub(super) fn prefetch(out: &Disjoint<'_, f32>, place: Place) {
     for i in 0..place.height {
         let row = place.first + i * place.stride;
-        out.prefetch(row);
+        for panel in (0..place.width).step_by(PANEL) {
+            out.prefetch(row + panel);
+        }
         out.prefetch(row + place.width - 1);
     }
 }
@@ -145,52 +147,60 @@ unsafe fn portable<const FMA: bool>(sums: Sums, a: Corner, b: Steps<'_>, fresh: 
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use std::arch::x86_64::*;
+    use std::arch::{asm, x86_64::*};
 
     use super::super::carry::PACE;
     use super::{Carry, Corner, PANEL, Steps, Sums};
 
-    /// One body per height, so that its sums are registers.
-    ///
+    type Tile = unsafe fn(Sums, Corner, Steps<'_>, &mut Carry<'_>, bool);
+
+    /// One body per height and width, so that its sums are registers.
+    const fn bodies<const TURNED: bool>() -> [[Tile; 3]; 8] {
+        [
+            [tile::<1, 1, TURNED>, tile::<1, 2, TURNED>, tile::<1, 3, TURNED>],
+            [tile::<2, 1, TURNED>, tile::<2, 2, TURNED>, tile::<2, 3, TURNED>],
+            [tile::<3, 1, TURNED>, tile::<3, 2, TURNED>, tile::<3, 3, TURNED>],
+            [tile::<4, 1, TURNED>, tile::<4, 2, TURNED>, tile::<4, 3, TURNED>],
+            [tile::<5, 1, TURNED>, tile::<5, 2, TURNED>, tile::<5, 3, TURNED>],
+            [tile::<6, 1, TURNED>, tile::<6, 2, TURNED>, tile::<6, 3, TURNED>],
+            [tile::<7, 1, TURNED>, tile::<7, 2, TURNED>, tile::<7, 3, TURNED>],
+            [tile::<8, 1, TURNED>, tile::<8, 2, TURNED>, tile::<8, 3, TURNED>],
+        ]
+    }
+    const IN_PLACE: [[Tile; 3]; 8] = bodies::<false>();
+    const TURNED: [[Tile; 3]; 8] = bodies::<true>();
+
     /// # Safety
-    /// As for `run`; height at most 12, two panels at most.
+    /// As for `run`; height at most 8, three panels at most.
     #[target_feature(enable = "avx512f")]
     pub unsafe fn avx512(sums: Sums, a: Corner, b: Steps<'_>, carry: &mut Carry<'_>, fresh: bool) {
+        let bodies = if a.column == 1 {
+            &IN_PLACE
+        } else {
+            assert!(a.row == 1 && a.column == sums.height, "tiles of A lie one after the other");
+            &TURNED
+        };
+        let tile = bodies[sums.height - 1][sums.wide - 1];
         // SAFETY: the caller's promise.
+        unsafe { tile(sums, a, b, carry, fresh) }
+    }
+
+    /// The same value. The compiler, which would compute each row's place from the one before, an addition per row and step, loses its track.
+    #[inline(always)]
+    #[cfg_attr(miri, allow(unused_mut))]
+    fn untracked(mut value: usize) -> usize {
+        // SAFETY: no instruction.
+        #[cfg(not(miri))]
         unsafe {
-            match (sums.height, sums.wide) {
-                (1, 1) => avx512_tile::<1, 1>(sums, a, b, carry, fresh),
-                (2, 1) => avx512_tile::<2, 1>(sums, a, b, carry, fresh),
-                (3, 1) => avx512_tile::<3, 1>(sums, a, b, carry, fresh),
-                (4, 1) => avx512_tile::<4, 1>(sums, a, b, carry, fresh),
-                (5, 1) => avx512_tile::<5, 1>(sums, a, b, carry, fresh),
-                (6, 1) => avx512_tile::<6, 1>(sums, a, b, carry, fresh),
-                (7, 1) => avx512_tile::<7, 1>(sums, a, b, carry, fresh),
-                (8, 1) => avx512_tile::<8, 1>(sums, a, b, carry, fresh),
-                (9, 1) => avx512_tile::<9, 1>(sums, a, b, carry, fresh),
-                (10, 1) => avx512_tile::<10, 1>(sums, a, b, carry, fresh),
-                (11, 1) => avx512_tile::<11, 1>(sums, a, b, carry, fresh),
-                (_, 1) => avx512_tile::<12, 1>(sums, a, b, carry, fresh),
-                (1, _) => avx512_tile::<1, 2>(sums, a, b, carry, fresh),
-                (2, _) => avx512_tile::<2, 2>(sums, a, b, carry, fresh),
-                (3, _) => avx512_tile::<3, 2>(sums, a, b, carry, fresh),
-                (4, _) => avx512_tile::<4, 2>(sums, a, b, carry, fresh),
-                (5, _) => avx512_tile::<5, 2>(sums, a, b, carry, fresh),
-                (6, _) => avx512_tile::<6, 2>(sums, a, b, carry, fresh),
-                (7, _) => avx512_tile::<7, 2>(sums, a, b, carry, fresh),
-                (8, _) => avx512_tile::<8, 2>(sums, a, b, carry, fresh),
-                (9, _) => avx512_tile::<9, 2>(sums, a, b, carry, fresh),
-                (10, _) => avx512_tile::<10, 2>(sums, a, b, carry, fresh),
-                (11, _) => avx512_tile::<11, 2>(sums, a, b, carry, fresh),
-                (_, _) => avx512_tile::<12, 2>(sums, a, b, carry, fresh),
-            }
-        }
+            asm!("/* {0} */", inout(reg) value, options(pure, nomem, nostack, preserves_flags));
+        };
+        value
     }
 
     /// # Safety
-    /// As for `run`, for a tile of `HEIGHT` rows and `PANELS` panels.
+    /// As for `run`, for a tile of `HEIGHT` rows and `PANELS` panels; `a` contiguous rows, or, if `TURNED`, a tile [depth][HEIGHT].
     #[target_feature(enable = "avx512f")]
-    unsafe fn avx512_tile<const HEIGHT: usize, const PANELS: usize>(
+    unsafe fn tile<const HEIGHT: usize, const PANELS: usize, const TURNED: bool>(
         sums: Sums,
         a: Corner,
         b: Steps<'_>,
@@ -208,26 +218,75 @@ mod x86 {
                     }
                 }
             }
-            let panels = b.panels.as_ptr();
+            let mut at = At::<TURNED>::new(a, b, HEIGHT);
             for from in (0..b.depth).step_by(PACE) {
-                carry.advance();
-                for p in from..b.depth.min(from + PACE) {
-                    let mut row = [_mm512_setzero_ps(); PANELS];
-                    for panel in 0..PANELS {
-                        row[panel] = _mm512_loadu_ps(panels.add(panel * b.apart + p * PANEL));
-                    }
-                    for i in 0..HEIGHT {
-                        let value = _mm512_set1_ps(*a.first.add(i * a.row + p * a.column));
-                        for panel in 0..PANELS {
-                            registers[i][panel] = _mm512_fmadd_ps(value, row[panel], registers[i][panel]);
-                        }
-                    }
+                carry.advance::<PANELS>();
+                let steps = PACE.min(b.depth - from);
+                for _ in 0..steps / 4 {
+                    at.steps::<HEIGHT, PANELS, 4>(&mut registers);
+                }
+                for _ in 0..steps % 4 {
+                    at.steps::<HEIGHT, PANELS, 1>(&mut registers);
                 }
             }
             for i in 0..HEIGHT {
                 for panel in 0..PANELS {
                     _mm512_storeu_ps(sums.values.add(i * sums.stride + panel * PANEL), registers[i][panel]);
                 }
+            }
+        }
+    }
+
+    /// Where a tile is in A and B.
+    struct At<const TURNED: bool> {
+        /// Every third row of A.
+        rows: [*const f32; 4],
+        row: usize,
+        panels: *const f32,
+        apart: usize,
+    }
+
+    impl<const TURNED: bool> At<TURNED> {
+        #[inline(always)]
+        fn new(a: Corner, b: Steps<'_>, height: usize) -> Self {
+            let mut rows = [a.first; 4];
+            for third in 1..height.div_ceil(3) {
+                rows[third] = a.first.wrapping_add(untracked(3 * third * a.row));
+            }
+            Self { rows, row: untracked(a.row), panels: b.panels.as_ptr(), apart: untracked(b.apart) }
+        }
+
+        /// # Safety
+        /// As for `run`.
+        #[inline]
+        #[target_feature(enable = "avx512f")]
+        unsafe fn steps<const HEIGHT: usize, const PANELS: usize, const STEPS: usize>(
+            &mut self,
+            registers: &mut [[__m512; PANELS]; HEIGHT],
+        ) {
+            // SAFETY: the caller's promise.
+            unsafe {
+                for p in 0..STEPS {
+                    let mut row = [_mm512_setzero_ps(); PANELS];
+                    for panel in 0..PANELS {
+                        row[panel] = _mm512_loadu_ps(self.panels.add(panel * self.apart + p * PANEL));
+                    }
+                    for i in 0..HEIGHT {
+                        let value = if TURNED {
+                            self.rows[0].add(p * HEIGHT + i)
+                        } else {
+                            self.rows[i / 3].add(i % 3 * self.row + p)
+                        };
+                        let value = _mm512_set1_ps(*value);
+                        for panel in 0..PANELS {
+                            registers[i][panel] = _mm512_fmadd_ps(value, row[panel], registers[i][panel]);
+                        }
+                    }
+                }
+                for rows in &mut self.rows {
+                    *rows = rows.wrapping_add(if TURNED { STEPS * HEIGHT } else { STEPS });
+                }
+                self.panels = self.panels.wrapping_add(STEPS * PANEL);
             }
         }
     }
