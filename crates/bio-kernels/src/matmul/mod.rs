@@ -66,6 +66,14 @@ const WIDTH: usize = 64;
 const NARROW: usize = 4;
 /// Multiply-adds below which (about 10 µs) another thread costs more than it brings.
 const WORTH_A_TASK: usize = 1 << 19;
+/// The same for several tasks per thread, up to this number, of which the faster thread takes more.
+const WORTH_A_SHARE: usize = 1 << 21;
+const MOST_SHARES: usize = 4;
+/// Rows and panels of a share: with fewer, reading A and packing B take too much of its time.
+const LEAST_ROWS: usize = 64;
+const LEAST_PANELS: usize = 6;
+/// Rows or columns that take as long as one, as their product is bound by the memory.
+const FEW: usize = 16;
 
 /// out [m, n] (+)= op(a) [m, k] · op(b) [k, n].
 #[derive(Clone, Copy, Debug)]
@@ -155,11 +163,15 @@ pub(crate) struct Cut {
 
 impl Cut {
     pub fn new(m: usize, n: usize, k: usize) -> Self {
-        let threads = crate::pool::threads();
-        let wanted = if threads == 1 { 1 } else { (m * n * k / WORTH_A_TASK).clamp(1, 4 * threads) };
-        let panels = panels(n);
-        let panel_cuts = wanted.min(panels.div_ceil(4)).max(1);
-        let row_cuts = (wanted / panel_cuts).min(m.div_ceil(24)).max(1);
+        let (threads, panels) = (crate::pool::threads(), panels(n));
+        let worth = (m * n * k / WORTH_A_TASK).clamp(1, threads);
+        let shares = m.max(FEW) * n.max(FEW) * k / WORTH_A_SHARE / threads;
+        let most = if worth == threads { shares.clamp(1, MOST_SHARES) } else { 0 };
+        let cuts = (1..=most).rev().find_map(|shares| even_cuts(m, panels, shares * threads));
+        let (row_cuts, panel_cuts) = cuts.unwrap_or_else(|| {
+            let panel_cuts = worth.min(panels.div_ceil(4)).max(1);
+            ((worth / panel_cuts).min(m.div_ceil(24)).max(1), panel_cuts)
+        });
         Self { m, row_cuts, panels, panel_cuts }
     }
 
@@ -172,6 +184,16 @@ impl Cut {
         let (row, panel) = (task / self.panel_cuts, task % self.panel_cuts);
         (part(0..self.m, row, self.row_cuts), part(0..self.panels, panel, self.panel_cuts))
     }
+}
+
+/// How to cut rows and panels into so many tasks that are large enough, and read the least of A and B.
+fn even_cuts(m: usize, panels: usize, tasks: usize) -> Option<(usize, usize)> {
+    (1..=tasks)
+        .filter(|row_cuts| tasks.is_multiple_of(*row_cuts))
+        .map(|row_cuts| (row_cuts, tasks / row_cuts))
+        .filter(|&(rows, _)| rows == 1 || m / rows >= LEAST_ROWS)
+        .filter(|&(_, columns)| columns == 1 || panels / columns >= LEAST_PANELS)
+        .min_by_key(|&(rows, columns)| columns * m + rows * panels * PANEL)
 }
 
 /// The `index`th of `count` parts of a range, equal within one, the larger ones first.
