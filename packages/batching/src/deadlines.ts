@@ -5,35 +5,42 @@
  * nobody is left it keeps no process alive.
  */
 export class Deadlines<Entry extends { readonly deadlineAt: number }> {
+  readonly #entries: () => Iterable<Entry>
   readonly #onExpired: (entry: Entry) => void
-  readonly #entries: Set<Entry> = new Set()
+  /** Entries that have a deadline. */
+  #count = 0
   #timer: ReturnType<typeof setTimeout> | undefined
   /** When the timer is due: no later than the first deadline; Infinity without a timer. */
   #dueAt = Infinity
 
-  constructor(onExpired: (entry: Entry) => void) {
+  /** `entries` gives those that were added and have not left; the one that it gave last may leave meanwhile. */
+  constructor(entries: () => Iterable<Entry>, onExpired: (entry: Entry) => void) {
+    this.#entries = entries
     this.#onExpired = onExpired
   }
 
-  add(entry: Entry): void {
-    if (entry.deadlineAt === Infinity) return
-    this.#entries.add(entry)
-    if (entry.deadlineAt < this.#dueAt) this.#waitUntil(entry.deadlineAt)
-    else if (this.#entries.size === 1) this.#timer?.ref()
+  added({ deadlineAt }: Entry): void {
+    if (deadlineAt === Infinity) return
+    this.#count += 1
+    if (deadlineAt < this.#dueAt) this.#waitUntil(deadlineAt)
+    else if (this.#count === 1) this.#timer?.ref()
   }
 
-  delete(entry: Entry): void {
-    if (this.#entries.delete(entry) && this.#entries.size === 0) this.#timer?.unref()
+  /** To be told once of each. */
+  left({ deadlineAt }: Entry): void {
+    if (deadlineAt === Infinity) return
+    this.#count -= 1
+    if (this.#count === 0) this.#timer?.unref()
   }
 
   /** Calls back for whom the time is over; costs one comparison while there is none. */
   expire(): void {
     if (this.#dueAt === Infinity || performance.now() < this.#dueAt) return
     const now = performance.now()
-    for (const entry of this.#entries)
-      if (entry.deadlineAt <= now && this.#entries.delete(entry)) this.#onExpired(entry)
     let earliest = Infinity
-    for (const { deadlineAt } of this.#entries) earliest = Math.min(earliest, deadlineAt)
+    for (const entry of this.#entries())
+      if (entry.deadlineAt <= now) this.#onExpired(entry)
+      else earliest = Math.min(earliest, entry.deadlineAt)
     this.#waitUntil(earliest)
   }
 

@@ -63,7 +63,7 @@ export class Admission<Input, Output> {
   }
 
   /** When the run of this request would start, by the pace so far and its tenant's fair share, and what that run would cost. */
-  #forecast({ bucket, tenant, cost }: TicketFields<Input, Output>): Forecast {
+  #forecast({ bucket, tenant, cost, arrivedAt }: TicketFields<Input, Output>): Forecast {
     let othersMs = 0
     let waitingCost = 0
     for (const occupied of this.#room.occupied()) {
@@ -72,14 +72,13 @@ export class Admission<Input, Output> {
     }
     const share = waitingCost === 0 ? 0 : this.#room.tenants.costAhead(tenant, cost) / waitingCost
     const { beforeMs, runCost } = bucket.joining(cost, share)
-    const waitMs = this.#freeInMs() + (beforeMs + othersMs * share) / this.#limits.concurrency
+    const waitMs = this.#freeInMs(arrivedAt) + (beforeMs + othersMs * share) / this.#limits.concurrency
     return { waitMs, runCost, behindFullRun: beforeMs > 0 }
   }
 
   /** Milliseconds until the first of the runs ends, by what such runs took. */
-  #freeInMs(): number {
+  #freeInMs(now: number): number {
     if (this.#running.size < this.#limits.concurrency) return 0
-    const now = performance.now()
     let soonest = Infinity
     for (const { tickets, cost, startedAt } of this.#running)
       soonest = Math.min(soonest, startedAt + tickets[0]!.bucket.model.predict(cost) - now)

@@ -1,3 +1,4 @@
+import type { RunContext } from '../runner/runner.js'
 import { SharedAbort } from '../shared-abort.js'
 import type { Ticket } from './ticket.js'
 
@@ -23,8 +24,9 @@ export class Attempt<Input, Output> {
     }
   }
 
-  get signal(): AbortSignal {
-    return this.#abort.signal
+  /** What `run` gets beside the inputs. */
+  get context(): RunContext {
+    return this.#abort
   }
 
   /** One of its requests is not wanted any more. */

@@ -81,11 +81,7 @@ export class BatchRuns<Input, Output> {
     let outputs: BatchOutputs<Output>
     try {
       const inputs = tickets.map(({ input }) => input)
-      outputs = await runner.run(inputs, {
-        get signal() {
-          return attempt.signal
-        },
-      })
+      outputs = await runner.run(inputs, attempt.context)
       checkCount(outputs, inputs.length)
     } catch (error) {
       ledger.ran(attempt.end())

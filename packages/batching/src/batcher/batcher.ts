@@ -43,7 +43,10 @@ export class Batcher<Input, Output> implements AsyncDisposable {
   readonly #running: Set<Attempt<Input, Output>> = new Set()
   readonly #ledger: BatcherLedger = new BatcherLedger()
   readonly #drain: Drain = new Drain('Batcher', () => this.#room.count === 0 && this.#running.size === 0)
-  readonly #deadlines: Deadlines<Ticket<Input, Output>> = new Deadlines((ticket) => ticket.expire())
+  readonly #deadlines: Deadlines<Ticket<Input, Output>> = new Deadlines(
+    () => this.#unsettled(),
+    (ticket) => ticket.expire(),
+  )
   readonly #telemetry: Telemetry
   readonly #close: () => Promise<void>
   /** Whether it will look at what waits when this turn of the event loop ends. */
@@ -93,8 +96,7 @@ export class Batcher<Input, Output> implements AsyncDisposable {
    */
   async drain(options: DrainOptions = {}): Promise<void> {
     const drained = this.#drain.close(options, (error) => {
-      for (const ticket of this.#room.tickets()) this.#fail(ticket, error)
-      for (const { tickets } of this.#running) for (const ticket of tickets) this.#fail(ticket, error)
+      for (const ticket of this.#unsettled()) this.#fail(ticket, error)
     })
     if (this.#drain.closed) this.#startDue()
     await drained
@@ -131,7 +133,7 @@ export class Batcher<Input, Output> implements AsyncDisposable {
     const ticket = new Ticket(request, options, this.#withdraw)
     this.#ledger.counts.submitted += 1
     request.bucket.company.arrived(request.arrivedAt)
-    this.#deadlines.add(ticket)
+    this.#deadlines.added(ticket)
     this.#room.add(ticket)
     if (this.#isFree && request.bucket.isFull) this.#start(request.bucket)
     else if (this.#isFree) {
@@ -230,13 +232,19 @@ export class Batcher<Input, Output> implements AsyncDisposable {
     this.#drain.notify()
   }
 
+  /** Everyone who waits or runs. */
+  *#unsettled(): Iterable<Ticket<Input, Output>> {
+    yield* this.#room.tickets()
+    for (const { tickets } of this.#running) for (const ticket of tickets) if (!ticket.settled) yield ticket
+  }
+
   #nextFull(): Bucket<Input, Output> | undefined {
     return this.#room.next(({ isFull }) => isFull)
   }
 
   readonly #resolve = (ticket: Ticket<Input, Output>, output: Output): void => {
     if (!ticket.resolve(output)) return
-    this.#deadlines.delete(ticket)
+    this.#deadlines.left(ticket)
     this.#ledger.counts.completed += 1
   }
 
@@ -250,7 +258,7 @@ export class Batcher<Input, Output> implements AsyncDisposable {
 
   /** A request ended without an output: it leaves the queue, or its run has one reason less to go on. */
   #leave(ticket: Ticket<Input, Output>, count: Withdrawal | 'failed', reason: unknown): void {
-    this.#deadlines.delete(ticket)
+    this.#deadlines.left(ticket)
     this.#ledger.counts[count] += 1
     if (count === 'expired') this.#caution.broke()
     if (ticket.attempt === undefined) {

@@ -1,4 +1,5 @@
 import { BioError } from '@bio/errors'
+import type { Linked } from '../linked-queue.js'
 import { onAbort } from '../on-abort.js'
 import type { Attempt } from './attempt.js'
 import type { Bucket } from './bucket.js'
@@ -36,7 +37,9 @@ export interface TicketFields<Input, Output> {
 }
 
 /** One accepted request: it settles once, then lets go of its signal. */
-export class Ticket<Input, Output> implements Omit<TicketFields<Input, Output>, 'ageingMs'> {
+export class Ticket<Input, Output>
+  implements Omit<TicketFields<Input, Output>, 'ageingMs'>, Linked<Ticket<Input, Output>>
+{
   readonly input: Input
   readonly bucket: Bucket<Input, Output>
   readonly tenant: Tenant
@@ -53,7 +56,9 @@ export class Ticket<Input, Output> implements Omit<TicketFields<Input, Output>, 
   /** The run that it is in, or was in last; undefined while it waits. */
   attempt: Attempt<Input, Output> | undefined = undefined
   settled = false
-  readonly #withdraw: (withdrawal: Withdrawal, reason: unknown) => void
+  previous: Ticket<Input, Output> | undefined = undefined
+  next: Ticket<Input, Output> | undefined = undefined
+  readonly #withdraw: (ticket: Ticket<Input, Output>, withdrawal: Withdrawal, reason: unknown) => void
   readonly #forget: (() => void) | undefined
   #resolve!: (output: Output) => void
   #reject!: (reason: unknown) => void
@@ -73,12 +78,12 @@ export class Ticket<Input, Output> implements Omit<TicketFields<Input, Output>, 
     this.priority = priority
     this.turn = fields.arrivedAt - priority * fields.ageingMs
     this.deadlineAt = fields.arrivedAt + (deadlineMs ?? Infinity)
-    this.#withdraw = (withdrawal, reason) => withdraw(this, withdrawal, reason)
+    this.#withdraw = withdraw
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })
-    this.#forget = signal && onAbort(signal, () => this.#withdraw('cancelled', signal.reason))
+    this.#forget = signal && onAbort(signal, () => withdraw(this, 'cancelled', signal.reason))
   }
 
   /** Withdraws the request, whose time is over. */
@@ -88,24 +93,27 @@ export class Ticket<Input, Output> implements Omit<TicketFields<Input, Output>, 
       expected: `a result within ${Math.round(this.deadlineAt - this.arrivedAt)} ms`,
       received: this.attempt === undefined ? 'a request still waiting' : 'a request still running',
     })
-    this.#withdraw('expired', error)
+    this.#withdraw(this, 'expired', error)
   }
 
   /** True if this settled the request; false if something else had before. */
   resolve(output: Output): boolean {
-    return this.#settle(() => this.#resolve(output))
+    if (!this.#settle()) return false
+    this.#resolve(output)
+    return true
   }
 
   /** True if this settled the request; false if something else had before. */
   reject(reason: unknown): boolean {
-    return this.#settle(() => this.#reject(reason))
+    if (!this.#settle()) return false
+    this.#reject(reason)
+    return true
   }
 
-  #settle(settle: () => void): boolean {
+  #settle(): boolean {
     if (this.settled) return false
     this.settled = true
     this.#forget?.()
-    settle()
     return true
   }
 }

@@ -1,3 +1,4 @@
+import { LinkedQueue } from '../linked-queue.js'
 import type { Ticket } from './ticket.js'
 
 /**
@@ -6,7 +7,7 @@ import type { Ticket } from './ticket.js'
  * Within a level of priority the order of turns is that of arrival.
  */
 export class WaitingLine<Input, Output> {
-  readonly #levels: Map<number, Set<Ticket<Input, Output>>> = new Map()
+  readonly #levels: Map<number, LinkedQueue<Ticket<Input, Output>>> = new Map()
   #cost = 0
 
   get isEmpty(): boolean {
@@ -20,22 +21,24 @@ export class WaitingLine<Input, Output> {
 
   add(ticket: Ticket<Input, Output>): void {
     this.#cost += ticket.cost
-    const level = this.#levels.get(ticket.priority)
-    if (level === undefined) this.#levels.set(ticket.priority, new Set([ticket]))
-    else level.add(ticket)
+    let level = this.#levels.get(ticket.priority)
+    if (level === undefined) this.#levels.set(ticket.priority, (level = new LinkedQueue()))
+    level.add(ticket)
   }
 
+  /** Takes out one that waits here. */
   remove(ticket: Ticket<Input, Output>): void {
-    const level = this.#levels.get(ticket.priority)
-    if (level?.delete(ticket)) this.#cost -= ticket.cost
-    if (level?.size === 0) this.#levels.delete(ticket.priority)
+    const level = this.#levels.get(ticket.priority)!
+    level.remove(ticket)
+    this.#cost -= ticket.cost
+    if (level.first === undefined) this.#levels.delete(ticket.priority)
   }
 
   /** Who is next; undefined if nobody waits. */
   first(): Ticket<Input, Output> | undefined {
     let first: Ticket<Input, Output> | undefined
     for (const level of this.#levels.values()) {
-      const oldest = level.values().next().value!
+      const oldest = level.first!
       if (first === undefined || oldest.turn < first.turn) first = oldest
     }
     return first
@@ -43,8 +46,7 @@ export class WaitingLine<Input, Output> {
 
   oldestAt(): number {
     let oldestAt = Infinity
-    for (const level of this.#levels.values())
-      oldestAt = Math.min(oldestAt, level.values().next().value!.arrivedAt)
+    for (const level of this.#levels.values()) oldestAt = Math.min(oldestAt, level.first!.arrivedAt)
     return oldestAt
   }
 

@@ -72,8 +72,10 @@ export class WaitingRoom<Input, Output> {
   }
 
   /** The buckets in which somebody waits. */
-  *occupied(): Iterable<Bucket<Input, Output>> {
-    for (const bucket of this.#buckets.values()) if (bucket.count > 0) yield bucket
+  occupied(): Bucket<Input, Output>[] {
+    const occupied: Bucket<Input, Output>[] = []
+    for (const bucket of this.#buckets.values()) if (bucket.count > 0) occupied.push(bucket)
+    return occupied
   }
 
   /** Everyone who waits. */

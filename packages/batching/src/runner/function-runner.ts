@@ -25,11 +25,15 @@ export class FunctionRunner<Input, Output> implements Runner<Input, Output> {
     this.#runTimeoutMs = runTimeoutMs
   }
 
-  async run(inputs: readonly Input[], context: RunContext): Promise<BatchOutputs<Output>> {
+  run(inputs: readonly Input[], context: RunContext): Promise<BatchOutputs<Output>> {
     const run = this.#run
-    return this.#runTimeoutMs === undefined
-      ? run(inputs, context)
-      : this.#runWithin(this.#runTimeoutMs, inputs, context)
+    if (this.#runTimeoutMs !== undefined) return this.#runWithin(this.#runTimeoutMs, inputs, context)
+    // Not an async function: its promise would settle some turns after that of `run`.
+    try {
+      return Promise.resolve(run(inputs, context))
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   async close(): Promise<void> {}

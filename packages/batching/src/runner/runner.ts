@@ -3,7 +3,7 @@ export type BatchOutputs<Output> = readonly (Output | Error)[]
 
 /** What a run gets beside its inputs. */
 export interface RunContext {
-  /** Aborts once nobody waits for the run any more, or its time is over. */
+  /** Aborts once nobody waits for the run any more, or its time is over. Made when first read: a spread of the context leaves it out. */
   readonly signal: AbortSignal
 }
 

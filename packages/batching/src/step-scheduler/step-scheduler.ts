@@ -75,8 +75,9 @@ export class StepScheduler<Sequence extends CachedSequence, Sampling> implements
   readonly #planner: StepPlanner<Sequence, Sampling>
   readonly #drain: Drain = new Drain('StepScheduler', () => !this.#looping)
   readonly #ledger: SchedulerLedger = new SchedulerLedger()
-  readonly #deadlines: Deadlines<ScheduledRequest<Sequence, Sampling>> = new Deadlines((request) =>
-    this.#leave(request, 'expired', () => request.stream.fail(deadlineError(request))),
+  readonly #deadlines: Deadlines<ScheduledRequest<Sequence, Sampling>> = new Deadlines(
+    () => this.#unsettled(),
+    (request) => this.#leave(request, 'expired', () => request.stream.fail(deadlineError(request))),
   )
   #looping = false
   /** The step in flight: its requests keep their blocks until it ends, even if they are gone. */
@@ -184,7 +185,7 @@ export class StepScheduler<Sequence extends CachedSequence, Sampling> implements
       const forget = onAbort(signal, () => this.#abort(request))
       request.stream.result.then(forget, forget)
     }
-    this.#deadlines.add(request)
+    this.#deadlines.added(request)
     this.#planner.waiting.add(request)
     if (!this.#looping) void this.#loop()
   }
@@ -195,8 +196,7 @@ export class StepScheduler<Sequence extends CachedSequence, Sampling> implements
    */
   async drain(options: DrainOptions = {}): Promise<void> {
     await this.#drain.close(options, (error) => {
-      const { running, waiting } = this.#planner
-      for (const request of [...running, ...waiting]) this.#fail(request, error)
+      for (const request of this.#unsettled()) this.#fail(request, error)
     })
     this.#deadlines.close()
   }
@@ -266,6 +266,11 @@ export class StepScheduler<Sequence extends CachedSequence, Sampling> implements
     }
   }
 
+  #unsettled(): ScheduledRequest<Sequence, Sampling>[] {
+    const { running, waiting } = this.#planner
+    return [...running, ...waiting]
+  }
+
   readonly #abort = (request: ScheduledRequest<Sequence, Sampling>): void => this.#end(request, 'aborted')
 
   readonly #fail = (request: ScheduledRequest<Sequence, Sampling>, error: unknown): void =>
@@ -284,7 +289,7 @@ export class StepScheduler<Sequence extends CachedSequence, Sampling> implements
     if (request.ended) return
     request.ended = true
     this.#ledger.ended(request, ending)
-    this.#deadlines.delete(request)
+    this.#deadlines.left(request)
     this.#planner.forget(request)
     settle()
     if (this.#step?.requests.has(request)) this.#step.abort.release(new Error('nobody waits for this step'))
