@@ -9,6 +9,8 @@ export class Attempt<Input, Output> {
   readonly startedAt: number = performance.now()
   /** Milliseconds from arrival to now, summed over its requests. */
   readonly queueMs: number
+  /** Whether a turn of the event loop has ended since the call: what runs so long is done elsewhere, and its call returns at once. */
+  isElsewhere = false
   readonly #abort: SharedAbort
   #ended = false
 

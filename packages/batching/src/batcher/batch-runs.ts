@@ -12,6 +12,11 @@ interface Suspect<Input, Output> {
   readonly error: unknown
 }
 
+/** What came of a call of `run`: one output per input, or what it threw. */
+type Outcome<Output> =
+  | { readonly outputs: BatchOutputs<Output>; readonly error?: undefined }
+  | { readonly outputs?: undefined; readonly error: unknown }
+
 /** How batches are run. */
 export interface BatchRunsOptions<Input, Output> {
   readonly runner: Runner<Input, Output>
@@ -23,6 +28,8 @@ export interface BatchRunsOptions<Input, Output> {
   readonly quarantine: Quarantine<Input> | undefined
   readonly resolve: (ticket: Ticket<Input, Output>, output: Output) => void
   readonly reject: (ticket: Ticket<Input, Output>, error: unknown) => void
+  /** Everyone in a batch has settled, a moment ago: nobody has seen that yet, unless some of them had to run again. */
+  readonly settled: (batch: Attempt<Input, Output>) => void
 }
 
 /**
@@ -38,7 +45,9 @@ export class BatchRuns<Input, Output> {
 
   /** Runs a batch and settles everyone in it; never throws. */
   async run(first: Attempt<Input, Output>): Promise<void> {
-    await this.#isolate(await this.#attempt(first), first.tickets.length)
+    const suspects = this.#settle(first, await this.#call(first))
+    if (suspects.length > 0) await this.#isolate(suspects, first.tickets.length)
+    this.#options.settled(first)
   }
 
   /** Settles suspects out of a run of `size`. */
@@ -69,33 +78,38 @@ export class BatchRuns<Input, Output> {
     const wanted = tickets.filter(({ settled }) => !settled)
     if (wanted.length === 0) return true
     this.#options.ledger.counts.bisections += 1
-    const suspects = await this.#attempt(new Attempt(wanted))
+    const attempt = new Attempt(wanted)
+    const suspects = this.#settle(attempt, await this.#call(attempt))
     await this.#isolate(suspects, wanted.length)
     return suspects.length === 0
   }
 
-  /** One call of `run`: settles those whose outputs are good, gives back the others. */
-  async #attempt(attempt: Attempt<Input, Output>): Promise<Suspect<Input, Output>[]> {
-    const { runner, ledger } = this.#options
-    const { tickets } = attempt
-    let outputs: BatchOutputs<Output>
+  /** One call of `run`. */
+  async #call(attempt: Attempt<Input, Output>): Promise<Outcome<Output>> {
+    const inputs = attempt.tickets.map(({ input }) => input)
     try {
-      const inputs = tickets.map(({ input }) => input)
-      outputs = await runner.run(inputs, attempt.context)
+      const outputs = await this.#options.runner.run(inputs, attempt.context)
       checkCount(outputs, inputs.length)
+      return { outputs }
     } catch (error) {
-      ledger.ran(attempt.end())
-      return tickets.map((ticket) => ({ ticket, error }))
+      return { error }
     }
+  }
+
+  /** Settles those whose outputs are good, gives back the others. */
+  #settle(attempt: Attempt<Input, Output>, outcome: Outcome<Output>): Suspect<Input, Output>[] {
+    const { tickets } = attempt
     const ms = attempt.end()
-    ledger.ran(ms)
+    this.#options.ledger.ran(ms)
+    const { outputs, error } = outcome
+    if (outputs === undefined) return tickets.map((ticket) => ({ ticket, error }))
     tickets[0]!.bucket.model.learn(attempt.cost, ms)
     const suspects: Suspect<Input, Output>[] = []
-    for (const [index, ticket] of tickets.entries()) this.#settle(ticket, outputs[index]!, suspects)
+    tickets.forEach((ticket, index) => this.#answer(ticket, outputs[index]!, suspects))
     return suspects
   }
 
-  #settle(ticket: Ticket<Input, Output>, output: Output | Error, suspects: Suspect<Input, Output>[]): void {
+  #answer(ticket: Ticket<Input, Output>, output: Output | Error, suspects: Suspect<Input, Output>[]): void {
     if (output instanceof Error) return this.#options.reject(ticket, output)
     try {
       this.#options.check?.(output, ticket.input)

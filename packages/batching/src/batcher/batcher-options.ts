@@ -16,7 +16,7 @@ export interface BatchingOptions<Input, Output> {
   readonly bucket?: (input: Input) => string | number
   /**
    * Longest wait for company, in milliseconds from the arrival of the oldest request, while a run could start. Default: as long as it
-   * pays by the measured durations and arrivals, which may be no time at all. Requests that arrive in one turn of the event loop always share a run.
+   * pays by the measured durations and arrivals, which may be no time at all. Requests that arrive in one turn of the event loop while nothing runs always share a run.
    */
   readonly maxWaitMs?: number
   /** Runs at the same time. Default 1; with `workers`, their number. */

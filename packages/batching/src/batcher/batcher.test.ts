@@ -57,6 +57,64 @@ test('requests collect while a run is busy, and leave together when it ends, wit
   expect(calls[1]!.inputs).toEqual([2, 3, 4])
 })
 
+test('where runs are done elsewhere, a full batch starts before the answers of the last are handed out', async () => {
+  const { calls, run } = manualRun()
+  const batcher = new Batcher({ run, maxBatchSize: 2 })
+  const startedWhenAnswered: number[] = []
+  for (let input = 0; input < 4; input++)
+    void batcher.submit(input).then(() => startedWhenAnswered.push(calls.length))
+  await vi.advanceTimersByTimeAsync(1)
+  calls[0]!.end([0, 2])
+  await vi.advanceTimersByTimeAsync(1)
+  expect(startedWhenAnswered).toEqual([2, 2])
+  expect(calls[1]!.inputs).toEqual([2, 3])
+})
+
+test('one that becomes full by what the first callers send in answer does not wait for the others', async () => {
+  const { calls, run } = manualRun()
+  const batcher = new Batcher({ run, maxBatchSize: 2 })
+  const startedWhenAnswered: number[] = []
+  for (let input = 0; input < 2; input++)
+    void batcher.submit(input).then(() => {
+      startedWhenAnswered.push(calls.length)
+      void batcher.submit(input + 10)
+    })
+  void batcher.submit(5)
+  await vi.advanceTimersByTimeAsync(1)
+  calls[0]!.end([0, 2])
+  await vi.advanceTimersByTimeAsync(1)
+  expect(startedWhenAnswered).toEqual([1, 2])
+  expect(calls[1]!.inputs).toEqual([5, 10])
+})
+
+test('where runs compute in this thread, answers are handed out before the next, whatever their callers await', async () => {
+  const events: string[] = []
+  const batcher = new Batcher<number, number>({
+    run: (inputs) => {
+      events.push(`run ${inputs.join()}`)
+      return inputs
+    },
+    maxBatchSize: 2,
+  })
+  const through = async (input: number, layers: number): Promise<number> =>
+    layers === 0 ? batcher.submit(input) : await through(input, layers - 1)
+  const clients = [1, 2, 3, 4].map(async (input) => events.push(`answer ${await through(input, 10)}`))
+  await Promise.all(clients)
+  expect(events).toEqual(['run 1,2', 'answer 1', 'answer 2', 'run 3,4', 'answer 3', 'answer 4'])
+})
+
+test('callers that send again at once keep no timer from being heard, where runs compute in this thread', async () => {
+  vi.useRealTimers()
+  const batcher = new Batcher<number, number>({ run: async (inputs) => inputs, maxBatchSize: 8 })
+  const timer = { fired: false }
+  const clients = [1, 2].map(async (input) => {
+    while (!timer.fired) await batcher.submit(input)
+  })
+  setTimeout(() => (timer.fired = true), 5)
+  await Promise.all(clients)
+  expect(timer.fired).toBe(true)
+})
+
 /** Two requests 1 ms apart, every 100 ms, of which a run takes 20 ms however many it serves; gives the sizes of the runs. */
 async function pairs(count: number, maxWaitMs: number | undefined): Promise<number[]> {
   const sizes: number[] = []

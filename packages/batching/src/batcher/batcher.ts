@@ -51,6 +51,8 @@ export class Batcher<Input, Output> implements AsyncDisposable {
   readonly #close: () => Promise<void>
   /** Whether it will look at what waits when this turn of the event loop ends. */
   #wakes = false
+  /** Batches whose callers are getting their answers; it will look at what waits when they have sent what they send in answer. */
+  #answering = 0
   /** The end of a wait for company. */
   #timer: ReturnType<typeof setTimeout> | undefined
 
@@ -70,6 +72,7 @@ export class Batcher<Input, Output> implements AsyncDisposable {
       quarantine: this.#quarantine,
       resolve: this.#resolve,
       reject: this.#fail,
+      settled: this.#settled,
     })
   }
 
@@ -136,7 +139,7 @@ export class Batcher<Input, Output> implements AsyncDisposable {
     this.#deadlines.added(ticket)
     this.#room.add(ticket)
     if (this.#isFree && request.bucket.isFull) this.#start(request.bucket)
-    else if (this.#isFree) {
+    else if (this.#isFree && this.#answering === 0) {
       this.#await(request.bucket, 'arrival')
       this.#wakeAtEndOfTurn()
     }
@@ -162,7 +165,7 @@ export class Batcher<Input, Output> implements AsyncDisposable {
     return fields
   }
 
-  /** What arrives in one turn of the event loop, or in answer to what just settled, starts together. */
+  /** What arrives in one turn of the event loop starts together. */
   #wakeAtEndOfTurn(): void {
     if (this.#wakes) return
     this.#wakes = true
@@ -211,25 +214,45 @@ export class Batcher<Input, Output> implements AsyncDisposable {
     const attempt = new Attempt(tickets)
     this.#running.add(attempt)
     this.#ledger.dispatched(attempt)
-    void this.#run(attempt)
+    void this.#runs.run(attempt)
+    setImmediate(() => (attempt.isElsewhere = true))
   }
 
-  async #run(attempt: Attempt<Input, Output>): Promise<void> {
-    await this.#runs.run(attempt)
-    this.#running.delete(attempt)
-    const { startedAt, queueMs, tickets } = attempt
+  /**
+   * A batch has settled. Where runs are done elsewhere, one that is full now, or becomes so while callers send what they send in answer,
+   * starts before the other answers are handed out; in this thread it would hold them back.
+   */
+  readonly #settled = (batch: Attempt<Input, Output>): void => {
+    const { isElsewhere, queueMs, startedAt, tickets } = batch
+    const runMs = performance.now() - startedAt
     this.#caution.ran(tickets.length)
-    const now = performance.now()
-    if (this.#room.count === 0) this.#caution.spared(this.#options.maxBatchSize, tickets.length, now)
-    this.#telemetry.ran({ items: tickets.length, queueMs, runMs: now - startedAt })
+    this.#answering += 1
+    if (isElsewhere) this.#free(batch)
+    process.nextTick(() => {
+      this.#answering -= 1
+      if (!isElsewhere) this.#free(batch)
+      this.#startAnswers(isElsewhere)
+      if (this.#isFree && this.#room.count === 0)
+        this.#caution.spared(this.#options.maxBatchSize, tickets.length, performance.now())
+      this.#telemetry.ran({ items: tickets.length, queueMs, runMs })
+      this.#drain.notify()
+    })
+  }
+
+  /** Gives the place of a batch to one that is full. */
+  #free(batch: Attempt<Input, Output>): void {
+    this.#running.delete(batch)
     for (let full = this.#nextFull(); full !== undefined && this.#isFree; full = this.#nextFull())
       this.#start(full)
-    if (this.#isFree && this.#room.count > 0) {
-      for (const bucket of this.#room.occupied()) this.#await(bucket, 'end')
-      if (this.#drain.closed) this.#startDue()
-      else this.#wakeAtEndOfTurn()
-    }
-    this.#drain.notify()
+  }
+
+  /** All answers have been handed out, and what callers sent at once in answer waits. */
+  #startAnswers(isElsewhere: boolean): void {
+    if (!this.#isFree || this.#room.count === 0) return
+    for (const bucket of this.#room.occupied()) this.#await(bucket, 'end')
+    // Runs in this thread let the event loop turn between them.
+    if (isElsewhere || this.#drain.closed) this.#startDue()
+    else this.#wakeAtEndOfTurn()
   }
 
   /** Everyone who waits or runs. */
