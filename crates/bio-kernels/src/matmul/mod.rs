@@ -26,6 +26,8 @@
 
 mod blocks;
 mod carry;
+#[cfg(target_arch = "x86_64")]
+mod few_rows;
 mod grouped;
 mod pack;
 #[cfg(target_arch = "x86_64")]

@@ -11,12 +11,16 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
+#[cfg(target_arch = "x86_64")]
+use super::few_rows;
 use super::pack::{Buffer, Strided};
 use super::{Target, multiply, panels, part};
 use crate::disjoint::Disjoint;
 use crate::error::{Result, check_len, checked_product};
 use crate::isa::Isa;
 
+/// Values of a weight that are worth waking a thread for.
+const STEP: usize = 1 << 14;
 /// Sums of a strip.
 const STRIP: usize = 1 << 17;
 
@@ -51,6 +55,16 @@ impl WeightGradient<'_> {
         #[cfg(target_arch = "x86_64")]
         let skip_zeros = super::zeros::pay(isa, dy, n);
         let (a, b) = (Strided::new(dy, n, rows, true), Strided::new(x, rows, k, false));
+        #[cfg(target_arch = "x86_64")]
+        if matches!(isa, Isa::Avx512 | Isa::Avx512Bf16) && few_rows::suits(rows, k) {
+            let threads = crate::pool::threads();
+            let tasks = if threads == 1 { 1 } else { (n * k / STEP).clamp(1, 2 * threads).min(n) };
+            return crate::pool::run(tasks, &|task| {
+                few_rows::for_each_row(a, x, rows, k, part(0..n, task, tasks), skip_zeros, &|row, sums| {
+                    finish(row * k..(row + 1) * k, sums);
+                });
+            });
+        }
         // As many for each thread.
         let strips = (n * k).div_ceil(STRIP).next_multiple_of(crate::pool::threads()).min(n);
         crate::pool::run(strips, &|task| {

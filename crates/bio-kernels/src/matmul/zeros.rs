@@ -262,7 +262,7 @@ unsafe fn add_wide<const PANELS: usize>(
 
 /// Whether no value of whole panels is NaN or infinite: 0·x is 0 for all others.
 #[target_feature(enable = "avx2,fma")]
-fn is_finite(panel: &[f32]) -> bool {
+pub(super) fn is_finite(panel: &[f32]) -> bool {
     let mut sums = [0.0f32; PANEL];
     for row in panel.chunks_exact(PANEL) {
         for (sum, value) in sums.iter_mut().zip(row) {
@@ -274,7 +274,7 @@ fn is_finite(panel: &[f32]) -> bool {
 
 /// A bit for each of up to 64 values that isn't 0; NaN isn't.
 #[target_feature(enable = "avx2")]
-fn not_zero(values: &[f32]) -> u64 {
+pub(super) fn not_zero(values: &[f32]) -> u64 {
     let mut bits = 0;
     let whole = values.chunks_exact(LANES);
     let done = values.len() - whole.remainder().len();
@@ -292,7 +292,7 @@ fn not_zero(values: &[f32]) -> u64 {
 
 /// to [rows, k] = those rows of an A whose columns are contiguous.
 #[target_feature(enable = "avx2")]
-fn turn(to: &mut [f32], a: Strided<'_>, rows: Range<usize>, k: usize) {
+pub(super) fn turn(to: &mut [f32], a: Strided<'_>, rows: Range<usize>, k: usize) {
     let count = rows.len();
     let column = |p: usize| &a.from(rows.start, 0).line(p, count)[..count];
     for p in (0..k).step_by(LANES) {
