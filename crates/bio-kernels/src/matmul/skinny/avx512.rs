@@ -12,34 +12,35 @@ pub(super) const LANES: usize = 16;
 /// Rows up to which B is read in place.
 pub(super) const MOST_ROWS: usize = 32;
 /// Rows of a tile: their sums leave half of the registers free.
-const HEIGHT: usize = 16;
+pub(super) const HEIGHT: usize = 16;
 /// Rows up to which A is read in place: more streams, 4 kB apart, would not fit into a set of the L1.
 const IN_PLACE: usize = 8;
 /// How far ahead B is asked for, in values of each stream.
-const AHEAD: usize = 64;
+pub(super) const AHEAD: usize = 64;
 
 /// A in tiles of equal heights.
 pub(super) struct Tiles {
-    each: [Tile; MOST_ROWS / HEIGHT],
-    count: usize,
+    pub each: [Tile; MOST_ROWS / HEIGHT],
+    pub count: usize,
     rows: usize,
 }
 
 #[derive(Clone, Copy)]
-struct Tile {
-    first_row: usize,
-    height: usize,
-    a: Corner,
+pub(super) struct Tile {
+    pub first_row: usize,
+    pub height: usize,
+    pub a: Corner,
 }
 
 impl Tiles {
     /// `turned` must stay as it is left while the tiles are used.
     pub fn new(isa: Isa, turned: &mut Buffer, a: Strided<'_>, rows: usize, k: usize) -> Self {
         assert!(rows <= MOST_ROWS, "more rows than are read in place");
+        let turn = rows > IN_PLACE;
         let count = rows.div_ceil(HEIGHT);
-        let packed = turned.first(if rows > IN_PLACE { count * k * PANEL } else { 0 });
+        let packed = turned.first(if turn { count * k * PANEL } else { 0 });
         let mut each = [Tile { first_row: 0, height: rows, a: a.corner(rows, k) }; MOST_ROWS / HEIGHT];
-        if rows > IN_PLACE {
+        if turn {
             for (index, packed) in packed.chunks_exact_mut(k * PANEL).enumerate() {
                 let (first_row, end) = (rows * index / count, rows * (index + 1) / count);
                 let height = end - first_row;
@@ -96,7 +97,7 @@ pub(super) unsafe fn add(sums: &mut [f32], a: &Tiles, b: Corner, width: usize, k
 /// The values must be there.
 #[inline]
 #[target_feature(enable = "avx512f")]
-unsafe fn load(first: *const f32, apart: usize, lines: usize, length: usize) -> [__m512; LANES] {
+pub(super) unsafe fn load(first: *const f32, apart: usize, lines: usize, length: usize) -> [__m512; LANES] {
     let mut registers = [_mm512_setzero_ps(); LANES];
     // SAFETY: the caller's promise; what is masked is not read.
     unsafe {

@@ -9,11 +9,14 @@
 //!         for p in 8 (16): sums += a[p] ⊗ b[p]  a register of sums per row
 //! ```
 //!
-//! Every element is the chain over k that the tiles compute too, so both give the same bits. The sizes are those of AVX2, and in brackets
+//! With AVX-512 ten rows or more of B [n, k] go another way: see `rows_in_lanes`.
+//!
+//! Every element is the chain over k that the tiles compute too, so all give the same bits. The sizes are those of AVX2, and in brackets
 //! of AVX-512. Scalar and NEON pack, as for many rows.
 
 mod avx2;
 mod avx512;
+mod rows_in_lanes;
 
 use std::cell::RefCell;
 
@@ -101,8 +104,14 @@ pub(super) fn multiply(
             let b = b.from(0, from).corner(k, width);
             if let Some(tiles) = &tiles {
                 // SAFETY: callers ask `suits`, so the tier has AVX-512 F; the tiles hold rows×k values, the corner k×width, and `sums`
-                // rows×width in groups.
-                unsafe { avx512::add(sums, tiles, b, width, k, along_k) };
+                // rows×width in groups. `FEWEST` rows and more are turned.
+                unsafe {
+                    if along_k && width == lanes && rows >= rows_in_lanes::FEWEST {
+                        rows_in_lanes::add(sums, tiles, b, k);
+                    } else {
+                        avx512::add(sums, tiles, b, width, k, along_k);
+                    }
+                }
             } else {
                 let add = match rows {
                     1 => avx2::add::<1>,
