@@ -30,6 +30,8 @@ pub struct Scratch<P: PageValue> {
     sums: Vec<P::Sum>,
     factors: Vec<f32>,
     pieces: Vec<Piece>,
+    /// Positions of the span that the rows of a key head see.
+    seen: Vec<usize>,
     ahead: Ahead,
     /// A piece of keys or values, padded.
     room: Vec<P>,
@@ -169,7 +171,8 @@ impl<P: PageValue> Tile<'_, P> {
         self.ask(scratch, count);
         self.score(scratch, count);
         self.read_value_scales(scratch, count);
-        let seen = |row: usize| self.seen(row % of_head).saturating_sub(start).min(SPAN);
+        scratch.seen.clear();
+        scratch.seen.extend((0..of_head).map(|row| self.seen(row).saturating_sub(start).min(SPAN)));
         let state_rows = states.chunks_exact_mut(state_size(width));
         let lines = (LINES_PER_ROW * rows).min(scratch.ahead.left() / 2);
         scratch.ahead.phase(lines, rows);
@@ -177,16 +180,15 @@ impl<P: PageValue> Tile<'_, P> {
             (scratch.key_scales.as_chunks().0, scratch.value_scales.as_chunks().0);
         let score_rows = scratch.scores.as_chunks().0.iter().zip(scratch.weights.as_chunks_mut().0);
         for (r, (state, (sums, weights))) in state_rows.zip(score_rows).enumerate() {
-            let (kv_head, unit) = (r / of_head, scratch.units[r]);
+            let (kv_head, seen, unit) = (r / of_head, scratch.seen[r % of_head], scratch.units[r]);
             let (key_scales, value_scales) = (&key_scales[kv_head], &value_scales[kv_head]);
             scratch.ahead.begin(1);
             scratch.ahead.fetch(1, prefetch_to_second_level);
-            let weighed =
-                P::weigh(self.isa, weights, Scores { sums, seen: seen(r), unit, key_scales, value_scales });
+            let weighed = P::weigh(self.isa, weights, Scores { sums, seen, unit, key_scales, value_scales });
             let (_, of_row) = state.split_at_mut(width);
             (of_row[0], of_row[1], scratch.factors[r]) = (weighed.high, weighed.total, weighed.factor);
         }
-        self.mix(scratch, count, seen);
+        self.mix(scratch, count);
         let sums = scratch.sums.chunks_exact(width).zip(&scratch.factors);
         for (state, (sums, factor)) in states.chunks_exact_mut(state_size(width)).zip(sums) {
             P::settle(self.isa, &mut state[..width], sums, *factor);
@@ -256,9 +258,9 @@ impl<P: PageValue> Tile<'_, P> {
         }
     }
 
-    /// Weighs the values of a span for rows of which each sees `seen(row)` positions of it.
-    fn mix(&self, scratch: &mut Scratch<P>, count: usize, seen: impl Fn(usize) -> usize) {
-        let Scratch { weights, sums, pieces, ahead, room, .. } = scratch;
+    /// Weighs the values of a span.
+    fn mix(&self, scratch: &mut Scratch<P>, count: usize) {
+        let Scratch { weights, sums, pieces, seen, ahead, room, .. } = scratch;
         let (width, rows) = (self.width(), self.rows_per_head());
         sums.clear();
         sums.resize(self.rows() * width, P::Sum::default());
@@ -266,7 +268,7 @@ impl<P: PageValue> Tile<'_, P> {
         for pieces in pieces[..count].chunks(STREAMS) {
             let start = pieces[0].first;
             let length: usize = pieces.iter().map(|piece| piece.tokens.len()).sum();
-            let of_pieces = |row: usize| seen(row).saturating_sub(start).min(length);
+            let of_pieces = |row: usize| seen[row].saturating_sub(start).min(length);
             for (head, kv_head) in self.kv_heads.clone().enumerate() {
                 let values = self.values_of(pieces, kv_head, room);
                 // As many rows as registers serve, while they see as much of the pieces.
