@@ -1,5 +1,10 @@
 //! The inner tile: some rows by one to three panels of sums, in registers.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
 use crate::disjoint::Disjoint;
 use crate::isa::{Isa, mul_add};
 
@@ -95,6 +100,16 @@ pub(super) struct Corner {
     pub column: usize,
 }
 
+#[cfg(target_arch = "x86_64")]
+impl Corner {
+    /// Whether it is a tile [depth][height]; otherwise its rows are contiguous.
+    fn is_turned(self, height: usize) -> bool {
+        let contiguous = self.column == 1;
+        assert!(contiguous || (self.row == 1 && self.column == height), "tiles of A lie one after the other");
+        !contiguous
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Sums {
     values: *mut f32,
@@ -111,9 +126,9 @@ unsafe fn run(isa: Isa, sums: Sums, a: Corner, b: Steps<'_>, carry: &mut Carry<'
     unsafe {
         match isa {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 | Isa::Avx512Bf16 => x86::avx512(sums, a, b, carry, fresh),
+            Isa::Avx512 | Isa::Avx512Bf16 => avx512::tile(sums, a, b, carry, fresh),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => x86::avx2(sums, a, b, fresh),
+            Isa::Avx2 => avx2::tile(sums, a, b, fresh),
             Isa::Neon => portable::<true>(sums, a, b, fresh),
             _ => portable::<false>(sums, a, b, fresh),
         }
@@ -145,197 +160,61 @@ unsafe fn portable<const FMA: bool>(sums: Sums, a: Corner, b: Steps<'_>, fresh: 
     }
 }
 
+/// Where a tile is in A and B, `TURNED` if A is a tile [depth][height], else contiguous rows.
 #[cfg(target_arch = "x86_64")]
-mod x86 {
-    use std::arch::{asm, x86_64::*};
+struct At<const TURNED: bool> {
+    /// Every third row of A, from which a register holds the distance of the others.
+    rows: [*const f32; MOST_ROWS.div_ceil(3)],
+    row: usize,
+    panels: *const f32,
+    apart: usize,
+}
 
-    use super::super::carry::PACE;
-    use super::{Carry, Corner, PANEL, Steps, Sums};
-
-    type Tile = unsafe fn(Sums, Corner, Steps<'_>, &mut Carry<'_>, bool);
-
-    /// One body per height and width, so that its sums are registers.
-    const fn bodies<const TURNED: bool>() -> [[Tile; 3]; 8] {
-        [
-            [tile::<1, 1, TURNED>, tile::<1, 2, TURNED>, tile::<1, 3, TURNED>],
-            [tile::<2, 1, TURNED>, tile::<2, 2, TURNED>, tile::<2, 3, TURNED>],
-            [tile::<3, 1, TURNED>, tile::<3, 2, TURNED>, tile::<3, 3, TURNED>],
-            [tile::<4, 1, TURNED>, tile::<4, 2, TURNED>, tile::<4, 3, TURNED>],
-            [tile::<5, 1, TURNED>, tile::<5, 2, TURNED>, tile::<5, 3, TURNED>],
-            [tile::<6, 1, TURNED>, tile::<6, 2, TURNED>, tile::<6, 3, TURNED>],
-            [tile::<7, 1, TURNED>, tile::<7, 2, TURNED>, tile::<7, 3, TURNED>],
-            [tile::<8, 1, TURNED>, tile::<8, 2, TURNED>, tile::<8, 3, TURNED>],
-        ]
-    }
-    const IN_PLACE: [[Tile; 3]; 8] = bodies::<false>();
-    const TURNED: [[Tile; 3]; 8] = bodies::<true>();
-
-    /// # Safety
-    /// As for `run`; height at most 8, three panels at most.
-    #[target_feature(enable = "avx512f")]
-    pub unsafe fn avx512(sums: Sums, a: Corner, b: Steps<'_>, carry: &mut Carry<'_>, fresh: bool) {
-        let bodies = if a.column == 1 {
-            &IN_PLACE
-        } else {
-            assert!(a.row == 1 && a.column == sums.height, "tiles of A lie one after the other");
-            &TURNED
-        };
-        let tile = bodies[sums.height - 1][sums.wide - 1];
-        // SAFETY: the caller's promise.
-        unsafe { tile(sums, a, b, carry, fresh) }
-    }
-
-    /// The same value. The compiler, which would compute each row's place from the one before, an addition per row and step, loses its track.
+#[cfg(target_arch = "x86_64")]
+impl<const TURNED: bool> At<TURNED> {
     #[inline(always)]
-    #[cfg_attr(miri, allow(unused_mut))]
-    fn untracked(mut value: usize) -> usize {
-        // SAFETY: no instruction.
-        #[cfg(not(miri))]
-        unsafe {
-            asm!("/* {0} */", inout(reg) value, options(pure, nomem, nostack, preserves_flags));
-        };
-        value
+    fn new(a: Corner, b: Steps<'_>, height: usize) -> Self {
+        let mut rows = [a.first; MOST_ROWS.div_ceil(3)];
+        for third in 1..height.div_ceil(3) {
+            rows[third] = a.first.wrapping_add(untracked(3 * third * a.row));
+        }
+        Self { rows, row: untracked(a.row), panels: b.panels.as_ptr(), apart: untracked(b.apart) }
     }
 
-    /// # Safety
-    /// As for `run`, for a tile of `HEIGHT` rows and `PANELS` panels; `a` contiguous rows, or, if `TURNED`, a tile [depth][HEIGHT].
-    #[target_feature(enable = "avx512f")]
-    unsafe fn tile<const HEIGHT: usize, const PANELS: usize, const TURNED: bool>(
-        sums: Sums,
-        a: Corner,
-        b: Steps<'_>,
-        carry: &mut Carry<'_>,
-        fresh: bool,
-    ) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let mut registers = [[_mm512_setzero_ps(); PANELS]; HEIGHT];
-            if !fresh {
-                for i in 0..HEIGHT {
-                    for panel in 0..PANELS {
-                        registers[i][panel] =
-                            _mm512_loadu_ps(sums.values.add(i * sums.stride + panel * PANEL));
-                    }
-                }
-            }
-            let mut at = At::<TURNED>::new(a, b, HEIGHT);
-            for from in (0..b.depth).step_by(PACE) {
-                carry.advance::<PANELS>();
-                let steps = PACE.min(b.depth - from);
-                for _ in 0..steps / 4 {
-                    at.steps::<HEIGHT, PANELS, 4>(&mut registers);
-                }
-                for _ in 0..steps % 4 {
-                    at.steps::<HEIGHT, PANELS, 1>(&mut registers);
-                }
-            }
-            for i in 0..HEIGHT {
-                for panel in 0..PANELS {
-                    _mm512_storeu_ps(sums.values.add(i * sums.stride + panel * PANEL), registers[i][panel]);
-                }
-            }
+    /// The value of a row of A, `step` steps from here.
+    #[inline(always)]
+    fn a(&self, row: usize, step: usize, height: usize) -> *const f32 {
+        if TURNED {
+            self.rows[0].wrapping_add(step * height + row)
+        } else {
+            self.rows[row / 3].wrapping_add(row % 3 * self.row + step)
         }
     }
 
-    /// Where a tile is in A and B.
-    struct At<const TURNED: bool> {
-        /// Every third row of A.
-        rows: [*const f32; 4],
-        row: usize,
-        panels: *const f32,
-        apart: usize,
+    /// The values of a panel of B.
+    #[inline(always)]
+    fn b(&self, panel: usize, step: usize) -> *const f32 {
+        self.panels.wrapping_add(panel * self.apart + step * PANEL)
     }
 
-    impl<const TURNED: bool> At<TURNED> {
-        #[inline(always)]
-        fn new(a: Corner, b: Steps<'_>, height: usize) -> Self {
-            let mut rows = [a.first; 4];
-            for third in 1..height.div_ceil(3) {
-                rows[third] = a.first.wrapping_add(untracked(3 * third * a.row));
-            }
-            Self { rows, row: untracked(a.row), panels: b.panels.as_ptr(), apart: untracked(b.apart) }
+    #[inline(always)]
+    fn advance(&mut self, steps: usize, height: usize) {
+        for rows in &mut self.rows {
+            *rows = rows.wrapping_add(if TURNED { steps * height } else { steps });
         }
-
-        /// # Safety
-        /// As for `run`.
-        #[inline]
-        #[target_feature(enable = "avx512f")]
-        unsafe fn steps<const HEIGHT: usize, const PANELS: usize, const STEPS: usize>(
-            &mut self,
-            registers: &mut [[__m512; PANELS]; HEIGHT],
-        ) {
-            // SAFETY: the caller's promise.
-            unsafe {
-                for p in 0..STEPS {
-                    let mut row = [_mm512_setzero_ps(); PANELS];
-                    for panel in 0..PANELS {
-                        row[panel] = _mm512_loadu_ps(self.panels.add(panel * self.apart + p * PANEL));
-                    }
-                    for i in 0..HEIGHT {
-                        let value = if TURNED {
-                            self.rows[0].add(p * HEIGHT + i)
-                        } else {
-                            self.rows[i / 3].add(i % 3 * self.row + p)
-                        };
-                        let value = _mm512_set1_ps(*value);
-                        for panel in 0..PANELS {
-                            registers[i][panel] = _mm512_fmadd_ps(value, row[panel], registers[i][panel]);
-                        }
-                    }
-                }
-                for rows in &mut self.rows {
-                    *rows = rows.wrapping_add(if TURNED { STEPS * HEIGHT } else { STEPS });
-                }
-                self.panels = self.panels.wrapping_add(STEPS * PANEL);
-            }
-        }
+        self.panels = self.panels.wrapping_add(steps * PANEL);
     }
+}
 
-    /// # Safety
-    /// As for `run`; height at most 6, one panel.
-    #[target_feature(enable = "avx2,fma")]
-    pub unsafe fn avx2(sums: Sums, a: Corner, b: Steps<'_>, fresh: bool) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            match sums.height {
-                1 => avx2_tile::<1>(sums, a, b, fresh),
-                2 => avx2_tile::<2>(sums, a, b, fresh),
-                3 => avx2_tile::<3>(sums, a, b, fresh),
-                4 => avx2_tile::<4>(sums, a, b, fresh),
-                5 => avx2_tile::<5>(sums, a, b, fresh),
-                _ => avx2_tile::<6>(sums, a, b, fresh),
-            }
-        }
-    }
-
-    /// # Safety
-    /// As for `run`, for a tile of `HEIGHT` rows.
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn avx2_tile<const HEIGHT: usize>(sums: Sums, a: Corner, b: Steps<'_>, fresh: bool) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let mut registers = [[_mm256_setzero_ps(); 2]; HEIGHT];
-            if !fresh {
-                for i in 0..HEIGHT {
-                    let row = sums.values.add(i * sums.stride);
-                    registers[i] = [_mm256_loadu_ps(row), _mm256_loadu_ps(row.add(8))];
-                }
-            }
-            let panel = b.panels.as_ptr();
-            for p in 0..b.depth {
-                let (left, right) =
-                    (_mm256_loadu_ps(panel.add(p * PANEL)), _mm256_loadu_ps(panel.add(p * PANEL + 8)));
-                for i in 0..HEIGHT {
-                    let value = _mm256_set1_ps(*a.first.add(i * a.row + p * a.column));
-                    registers[i][0] = _mm256_fmadd_ps(value, left, registers[i][0]);
-                    registers[i][1] = _mm256_fmadd_ps(value, right, registers[i][1]);
-                }
-            }
-            for i in 0..HEIGHT {
-                let row = sums.values.add(i * sums.stride);
-                _mm256_storeu_ps(row, registers[i][0]);
-                _mm256_storeu_ps(row.add(8), registers[i][1]);
-            }
-        }
-    }
+/// The same value. The compiler, which would compute each row's place from the one before, an addition per row and step, loses its track.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+#[cfg_attr(miri, allow(unused_mut))]
+fn untracked(mut value: usize) -> usize {
+    // SAFETY: no instruction.
+    #[cfg(not(miri))]
+    unsafe {
+        std::arch::asm!("/* {0} */", inout(reg) value, options(pure, nomem, nostack, preserves_flags));
+    };
+    value
 }
