@@ -50,6 +50,8 @@ pub(crate) use blocks::multiply_block;
 pub(crate) use pack::{Buffer, PANEL, Strided, pack_panel, panels};
 #[cfg(target_arch = "x86_64")]
 use skinny::Grid;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use tile::untracked;
 pub use weight_gradient::WeightGradient;
 
 /// Rows of a block of A.

@@ -210,7 +210,7 @@ impl<const TURNED: bool> At<TURNED> {
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 #[cfg_attr(miri, allow(unused_mut))]
-fn untracked(mut value: usize) -> usize {
+pub(crate) fn untracked(mut value: usize) -> usize {
     // SAFETY: no instruction.
     #[cfg(not(miri))]
     unsafe {

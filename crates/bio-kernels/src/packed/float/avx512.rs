@@ -13,6 +13,7 @@ use std::arch::x86_64::*;
 use super::super::{ROWS, store};
 use super::{PANEL, WIDE, Weight};
 use crate::disjoint::Disjoint;
+use crate::matmul::untracked;
 use crate::memory::prefetch;
 
 /// k per stretch.
@@ -171,6 +172,12 @@ unsafe fn chains<T: Weight, const ROWS: usize, const PANELS: usize>(
                 totals[i][panel] = _mm512_loadu_ps(sums.add(panel * rows + i).cast());
             }
         }
+        // Every third row, from which a register holds the distance of the others.
+        let mut thirds = [x; HEIGHT / 3];
+        for third in 1..ROWS.div_ceil(3) {
+            thirds[third] = x.wrapping_add(untracked(3 * third * columns));
+        }
+        let columns = untracked(columns);
         for k in 0..depth {
             let mut weights = [_mm512_setzero_ps(); PANELS];
             for panel in 0..PANELS {
@@ -178,10 +185,13 @@ unsafe fn chains<T: Weight, const ROWS: usize, const PANELS: usize>(
                 weights[panel] = T::load_wide(panels.add((panel * apart + k) * PANEL));
             }
             for i in 0..ROWS {
-                let value = _mm512_set1_ps(*x.add(i * columns + k));
+                let value = _mm512_set1_ps(*thirds[i / 3].wrapping_add(i % 3 * columns));
                 for panel in 0..PANELS {
                     totals[i][panel] = _mm512_fmadd_ps(value, weights[panel], totals[i][panel]);
                 }
+            }
+            for row in &mut thirds {
+                *row = row.wrapping_add(1);
             }
         }
         for i in 0..ROWS {
