@@ -82,7 +82,9 @@ class Play {
       await this.#settle()
     }
     await vi.advanceTimersByTimeAsync(1) // what was to start at the end of the turn finds nothing left
-    this.#checkTimers(drained)
+    const done = drained
+    await vi.advanceTimersByTimeAsync(1) // the turn in which the last run started has ended
+    this.#checkTimers(done)
     await vi.advanceTimersByTimeAsync(1000) // where a run hangs, this drain gives up, and any that was begun before
     await this.#settle()
     this.#checkTimers(true)
