@@ -6,7 +6,8 @@ mod common;
 use bio_kernels::attention::{PageContent, PageShape, PageValue, PagedQueries, paged_attention, paged_write};
 use bio_kernels::gguf::BlockType;
 use bio_kernels::isa::{self, Isa};
-use bio_kernels::matmul::{MatmulShape, matmul, matmul_skipping_zeros};
+use bio_kernels::matmul::{MatmulShape, WeightGradient, matmul, matmul_skipping_zeros};
+use bio_kernels::optimizer::{Gradient, sgd};
 use bio_kernels::packed::{PackedDtype, PackedMatrix, grouped_matmul_packed, matmul_packed};
 use bio_kernels::sparse::{SparseFormat, SparseMatrix, sparse_matmul};
 use common::{Noise, assert_close, on_every_tier, wide};
@@ -97,15 +98,13 @@ fn packed_products_of_int4_agree_in_odd_groups() {
 
 #[test]
 fn products_of_floats_agree() {
-    // Packed; then so few rows, or columns, that the other operand is read in place.
-    let packed = HEIGHTS.map(|m| (m, 35, 5));
-    let in_place = [1, 3, 6, 9, 14, 31].map(|few| (few, 65, 66));
+    // Packed, by one to three panels; then so few rows, or columns, that the other operand is read in place.
+    let packed = HEIGHTS.into_iter().flat_map(|m| [9, 32, 35].map(|n| (m, n, 5)));
+    let in_place = [1, 3, 6, 9, 14, 31].into_iter().flat_map(|few| [(few, 65, 66); 2]);
     let mut noise = Noise(4);
-    for (at, (m, n, k)) in packed.into_iter().chain(in_place).chain([(66, 3, 65)]).enumerate() {
+    for (at, (m, n, k)) in packed.chain(in_place).chain([(66, 3, 65)]).enumerate() {
         let (a, b) = (noise.floats(m * k, 1.0), noise.floats(k * n, 1.0));
-        // As the operands lie every second time, else one of them the other way.
-        let (transpose_a, transpose_b) =
-            [(false, false), (false, true), (true, false), (false, true)][at % 4];
+        let (transpose_a, transpose_b) = [(false, false), (true, true), (true, false), (false, true)][at % 4];
         let shape = MatmulShape { m, n, k, transpose_a, transpose_b, accumulate: false };
         agree(&format!("{shape:?}"), m * n, k, 0.0, |out| matmul(out, &a, &b, shape).unwrap());
     }
@@ -121,6 +120,20 @@ fn products_that_leave_out_zeros_agree() {
         let shape = MatmulShape { m, n, k, transpose_a, transpose_b: false, accumulate: false };
         agree(&format!("{shape:?}"), m * n, k, 0.0, |out| {
             matmul_skipping_zeros(out, &a, &b, shape).unwrap();
+        });
+    }
+}
+
+/// Few rows, whose sums are used line by line: up to 28 registers of them at a time.
+#[test]
+fn steps_by_products_agree() {
+    let (mut noise, n) = (Noise(8), 3);
+    for (rows, k) in [(1, 5), (10, 130), (3, 200), (2, 260), (4, 320), (5, 390), (32, 450), (40, 20)] {
+        let (dy, x) = (noise.floats(rows * n, 1.0), noise.floats(rows * k, 1.0));
+        let gradient = Gradient::Product(WeightGradient { dy: &dy, x: &x, rows, n, k });
+        agree(&format!("{rows} rows of {k}"), n * k, rows, 0.0, |parameter| {
+            parameter.fill(0.0);
+            sgd(parameter, gradient, None, 1.0, 0.0, 0.0, false).unwrap();
         });
     }
 }
