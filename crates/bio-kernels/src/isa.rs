@@ -39,6 +39,11 @@ impl Isa {
     pub fn has_avx2(self) -> bool {
         matches!(self, Self::Avx2 | Self::Avx512 | Self::Avx512Bf16)
     }
+
+    /// Whether kernels written for AVX-512 may run.
+    pub fn has_avx512(self) -> bool {
+        matches!(self, Self::Avx512 | Self::Avx512Bf16)
+    }
 }
 
 /// Every tier that this machine can run, lowest first; the tests run them all.

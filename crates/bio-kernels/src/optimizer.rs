@@ -74,7 +74,7 @@ pub fn adam_w(
         let (parameter, first, second) =
             unsafe { (parameter.part(range.clone()), first.part(range.clone()), second.part(range)) };
         #[cfg(target_arch = "x86_64")]
-        if matches!(isa, Isa::Avx512 | Isa::Avx512Bf16) {
+        if isa.has_avx512() {
             // SAFETY: the tier has AVX-512 F.
             return unsafe { avx512::adam_w_step(parameter, gradient, first, second, numbers) };
         }

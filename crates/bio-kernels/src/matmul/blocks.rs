@@ -129,7 +129,7 @@ fn stretch(
     fresh: bool,
 ) {
     let (tile_rows, tile_panels) = tile::size(isa);
-    let most = if carry::carries(isa) { MANY_ROWS } else { ROWS };
+    let most = if isa.has_avx512() { MANY_ROWS } else { ROWS };
     for rows in pieces(rows, most) {
         let block = Block::new(a, tiles_of_a, rows, from, depth, tile_rows, false);
         for panels in parts(columns.clone(), tile_panels) {

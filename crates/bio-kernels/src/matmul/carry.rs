@@ -13,7 +13,7 @@ const FAR_AHEAD: usize = 32;
 
 /// Whether a tier's tiles do what `Carry` says.
 pub(super) fn carries(isa: Isa) -> bool {
-    matches!(isa, Isa::Avx512 | Isa::Avx512Bf16)
+    isa.has_avx512()
 }
 
 /// How often a tile looks at what is due.
@@ -23,6 +23,7 @@ pub(super) fn looks(depth: usize) -> usize {
 
 /// Some panels of B on their way.
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+#[derive(Default)]
 pub(super) struct Carry<'a> {
     /// B's contiguous rows or columns, `stride` apart, and how much of each is wanted.
     lines: &'a [f32],
@@ -43,18 +44,7 @@ pub(super) struct Carry<'a> {
 
 impl<'a> Carry<'a> {
     pub fn nothing() -> Self {
-        Self {
-            lines: &[],
-            stride: 0,
-            count: 0,
-            length: 0,
-            to: None,
-            wide: 0,
-            far: false,
-            rate: 0,
-            line: 0,
-            at: 0,
-        }
+        Self::default()
     }
 
     /// Panels of b [depth, width], wanted after so many looks by tiles of `wide` panels.

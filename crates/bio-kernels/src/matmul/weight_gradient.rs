@@ -56,7 +56,7 @@ impl WeightGradient<'_> {
         let skip_zeros = super::zeros::pay(isa, dy, n);
         let (a, b) = (Strided::new(dy, n, rows, true), Strided::new(x, rows, k, false));
         #[cfg(target_arch = "x86_64")]
-        if matches!(isa, Isa::Avx512 | Isa::Avx512Bf16) && few_rows::suits(rows, k) {
+        if isa.has_avx512() && few_rows::suits(rows, k) {
             let threads = crate::pool::threads();
             let tasks = if threads == 1 { 1 } else { (n * k / STEP).clamp(1, 2 * threads).min(n) };
             return crate::pool::run(tasks, &|task| {

@@ -35,12 +35,12 @@ impl Format for Int8 {
     }
 
     fn fetches_for_others(isa: Isa) -> bool {
-        matches!(isa, Isa::Avx512 | Isa::Avx512Bf16)
+        isa.has_avx512()
     }
 
     fn dots(isa: Isa, sums: &mut [[f32; TILE]], tiles: &[Tile<'_>], x: Quantized<'_>, soon: &[&[u8]]) {
         #[cfg(target_arch = "x86_64")]
-        if let Isa::Avx512 | Isa::Avx512Bf16 = isa {
+        if isa.has_avx512() {
             // SAFETY: these tiers have VNNI.
             return unsafe { vnni::dots(sums, tiles, x, soon) };
         }
