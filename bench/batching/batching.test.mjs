@@ -4,7 +4,7 @@ import { BentomlBatcher, fitLine } from './bentoml-batcher.mjs'
 import { playClosed, playOpen, summarise } from './load.mjs'
 import { StaticBatcher } from './static-batcher.mjs'
 import { VirtualClock } from './virtual-clock.mjs'
-import { poissonTrace, quickTraces, traces } from './traces.mjs'
+import { mostInTime, poissonTrace, quickTraces, traces } from './traces.mjs'
 
 const sized = (batches) => async (inputs) => {
   batches.push(inputs.length)
@@ -23,6 +23,12 @@ test('there are twenty traces, the same each time, in order of time, as loud as 
     const load = Number(/^poisson (.+)$/.exec(name)?.[1])
     if (load >= 0.2) expect(arrivals.length / (4 * 5000 * load), name).toBeCloseTo(1, 1)
   }
+})
+
+test('nobody answers more in time than the most that a trace allows: what fits one after the other at the full rate', () => {
+  expect(mostInTime([0, 0, 0, 0, 0], { capacity: 1000, targetMs: 3 })).toBe(3)
+  expect(mostInTime([0, 0, 0, 0, 2, 10], { capacity: 1000, targetMs: 3 })).toBe(5)
+  expect(mostInTime([], { capacity: 1000, targetMs: 3 })).toBe(0)
 })
 
 test('the static batcher sends what is full at once, the rest after the wait of the oldest, one batch at a time', async () => {

@@ -70,6 +70,24 @@ export function poissonTrace({ capacity, load, seconds, seed = 1 }) {
   return { name: `poisson ${load}`, arrivals: thinned(random(seed), seconds * 1000, perMs, () => perMs) }
 }
 
+/**
+ * How many of these requests any scheduler could answer within `targetMs`, knowing all of them beforehand, if every batch were full and nothing
+ * else took time: each takes `1000 / capacity` milliseconds, one after the other, and is left out where it would end too late. All wait
+ * equally long, so no other choice answers more.
+ */
+export function mostInTime(arrivals, { capacity, targetMs }) {
+  const eachMs = 1000 / capacity
+  let count = 0
+  let freeAt = 0
+  for (const ms of arrivals) {
+    const end = Math.max(freeAt, ms) + eachMs
+    if (end > ms + targetMs) continue
+    freeAt = end
+    count += 1
+  }
+  return count
+}
+
 /** A Poisson process whose rate changes: candidates at the peak rate, each kept with probability rate / peak (Lewis and Shedler 1979). */
 function thinned(next, end, peak, rate) {
   const arrivals = []

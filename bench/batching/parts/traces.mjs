@@ -4,7 +4,7 @@ import { printRows, row } from '../../lib/rows.mjs'
 import { mean, median } from '../../lib/statistics.mjs'
 import { playOnce } from '../play-once.mjs'
 import { maxBatchSize, ours, staticPoint, withoutDeadlines } from '../systems.mjs'
-import { quickTraces, traces } from '../traces.mjs'
+import { mostInTime, quickTraces, traces } from '../traces.mjs'
 import { VirtualClock } from '../virtual-clock.mjs'
 import { VirtualSession, virtualModels } from '../virtual-session.mjs'
 
@@ -73,7 +73,8 @@ async function compareOnTraces(
       ),
       plan.repetitions,
     )
-    rows.push(traceRow({ part, trace, runs, points, peers, seconds: plan.seconds }))
+    const possible = trace.arrivals && mostInTime(trace.arrivals, { capacity, targetMs }) / plan.seconds
+    rows.push(traceRow({ part, trace, possible, runs, points, peers, seconds: plan.seconds }))
     if (trace.arrivals !== undefined)
       late.push(...Object.values(runs).flatMap((results) => results.map((result) => result.late)))
     const { ours: goodput, static: point, peers: others } = rows.at(-1)
@@ -104,13 +105,14 @@ function label(point) {
   return `${point.maxBatchSize}, ${point.maxWaitMs} ms`
 }
 
-function traceRow({ part, trace, runs, points, peers, seconds }) {
+function traceRow({ part, trace, possible, runs, points, peers, seconds }) {
   const of = (name, figure) => median(runs[name].map((result) => result[figure]))
   const figures = (name) => ({ value: of(name, 'goodput'), p50: of(name, 'p50'), p99: of(name, 'p99') })
   const [best] = points.map(label).toSorted((a, b) => of(b, 'goodput') - of(a, 'goodput'))
   return row({
     subject: { part, trace: trace.name },
     offered: trace.arrivals === undefined ? undefined : trace.arrivals.length / seconds,
+    possible,
     ours: of('ours', 'goodput'),
     unit: 'answers/s',
     better: 'higher',
@@ -141,6 +143,9 @@ function summaryRows(part, rows) {
       target: name === bestStatic ? 0.95 : name === noDeadlines ? undefined : 1,
       on: worst.trace,
       meanAtBursts: mean(ratios(bursty)),
+      possibleAtBursts: mean(
+        bursty.map(({ possible, peers }) => possible / peers.find((peer) => peer.name === name).value),
+      ),
     })
   })
 }
