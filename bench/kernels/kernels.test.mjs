@@ -1,8 +1,11 @@
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { coldLayers } from './linear.mjs'
 import { relativeError, spread, withTarget } from './measure.mjs'
 import { Noise } from './noise.mjs'
 import { dispatch, route } from './parts/experts.mjs'
+import { onOneProcessor } from './pin.mjs'
 
 test('noise is the same for the same seed, wraps around its pool, and differs between layers', () => {
   const noise = new Noise(1009)
@@ -69,4 +72,24 @@ test('dispatch sorts rows by expert and keeps where each came from', () => {
   expect([...offsets]).toEqual([0, 1, 2, 4, 4])
   expect([...tokenOf]).toEqual([0, 1, 0, 1])
   expect(slotOf).toEqual([1, 3, 0, 2])
+})
+
+test('where processes can be pinned they share the last processor meanwhile, and get all of theirs back, also after a failure', async () => {
+  const child = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60_000)'])
+  const allowed = () =>
+    /^Cpus_allowed_list:\s*(.+)$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))[1]
+  try {
+    expect(await onOneProcessor(false, [child.pid], () => 1)).toEqual({ pinned: false, result: 1 })
+    const { pinned } = await onOneProcessor(true, [child.pid], () => 1)
+    if (!pinned) return
+    const before = allowed()
+    const failing = onOneProcessor(true, [child.pid], () => {
+      expect(allowed()).toBe(/\d+$/.exec(before)[0])
+      throw new Error('failed')
+    })
+    await expect(failing).rejects.toThrow('failed')
+    expect(allowed()).toBe(before)
+  } finally {
+    child.kill()
+  }
 })

@@ -7,7 +7,14 @@ import { betweenProbes } from './limits.mjs'
 import { Noise } from './noise.mjs'
 import { PeerProcess } from './peer-process.mjs'
 
-const unprinted = new Set(['better', 'repetitions', 'limitMoved', 'distinctLayers', 'bitsPerWeight'])
+const unprinted = new Set([
+  'better',
+  'repetitions',
+  'pinned',
+  'limitMoved',
+  'distinctLayers',
+  'bitsPerWeight',
+])
 const parts = [
   'gemm',
   'int8',

@@ -3,6 +3,7 @@ import { alternate } from '../lib/alternate.mjs'
 import { row } from '../lib/rows.mjs'
 import { median } from '../lib/statistics.mjs'
 import { probe } from './limits.mjs'
+import { onOneProcessor } from './pin.mjs'
 
 const sampled = 509
 /** A call shorter than this is repeated within one measurement: the clock, and a cold start of the core, shall not show. */
@@ -59,13 +60,17 @@ export async function measure(
     const contenders = { ours: timed(ours.run) }
     for (const [name, run] of Object.entries(against)) contenders[name] = timed(run)
     for (const [index, peer] of opened.entries()) contenders[`peer ${index}`] = await timedPeer(peer)
-    const before = limit === undefined ? 0 : probe(kernels, limit, threads)
+    const probed = () => (limit === undefined ? 0 : probe(kernels, limit, threads))
     const turns = performance.now()
-    const times = await alternate(contenders, bench.repetitions, {
-      least: leastRepetitions,
-      seconds: secondsPerContender * Object.keys(contenders).length,
+    const { pinned, result } = await onOneProcessor(threads === 1, bench.peers.processes(), async () => {
+      const before = probed()
+      const times = await alternate(contenders, bench.repetitions, {
+        least: leastRepetitions,
+        seconds: secondsPerContender * Object.keys(contenders).length,
+      })
+      return { before, times, after: probed() }
     })
-    const after = limit === undefined ? 0 : probe(kernels, limit, threads)
+    const { before, times, after } = result
     const ceiling = Math.max(before, after)
     // In microseconds a limit is the time that the bytes or operations of one layer take at least.
     const best = (name) => value(Math.min(...times[name]))
@@ -97,6 +102,7 @@ export async function measure(
       ],
       median: value(median(times.ours)),
       repetitions: times.ours.length,
+      pinned,
       ...(limit === undefined || ceiling === 0 ? {} : { limitOf: limit, limitMoved: after / before - 1 }),
       ...notes,
     })

@@ -57,6 +57,11 @@ export class PeerProcess {
     }
   }
 
+  /** This process and that of the peers, if they have one. */
+  processes() {
+    return [process.pid, this.#child?.pid].filter((pid) => pid !== undefined)
+  }
+
   async #demand(request) {
     const answer = await this.#ask(request)
     if (answer.error !== undefined) throw new Error(`the peers' process: ${answer.error}`)
