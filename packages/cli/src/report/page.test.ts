@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import { page } from './page.js'
 
@@ -35,4 +36,16 @@ test('no text breaks out of its place', () => {
   expect(html).toContain('a &lt; b')
   expect(html).not.toContain('<script>alert')
   expect(html.match(/<\/script>/g)).toHaveLength(2)
+})
+
+test('charts load in a browser whose language is no language tag', () => {
+  const [, script] = /<script>([^]*?)<\/script>/.exec(html)!
+  const listens = { addEventListener: () => {}, dispatchEvent: () => true }
+  for (const language of ['C', 'en-US@posix', 'de']) {
+    const browser = {
+      ...{ navigator: { language }, window: listens, document: listens, devicePixelRatio: 1 },
+      ...{ matchMedia: () => listens, CustomEvent: class {} },
+    }
+    expect(runInNewContext(`${script}; typeof uPlot`, browser)).toBe('function')
+  }
 })

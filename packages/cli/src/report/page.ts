@@ -68,7 +68,8 @@ export function page({
 <p class="lead">${escape(lead)}</p>
 ${body}
 </main>
-<script>${plotScript}</script>
+<script>${language}
+${plotScript}</script>
 <script>const charts = ${embed(charts)}
 ${draw}</script>
 </body>
@@ -97,6 +98,12 @@ th, td { padding: .35rem .9rem; border-bottom: 1px solid var(--line); text-align
 th { color: var(--soft); font-weight: 600 }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); gap: 1.5rem }
 figure { margin: 1rem 0 0 } figcaption { color: var(--soft); font-size: .9rem } .plot { width: 100% } .u-legend { font-size: .85rem; text-align: left }
+`
+
+/** uPlot formats numbers by the browser's language, and does not load where that is no language tag (`C`, of a browser started without a locale). */
+const language = `
+try { new Intl.NumberFormat(navigator.language) }
+catch { Object.defineProperty(navigator, 'language', { value: 'en-US' }) }
 `
 
 /** Runs in the page. Plain script: it is shipped as text. */
