@@ -219,7 +219,7 @@ fn what_int8_cannot_hold_shows_as_nan_in_that_token_and_head_alone() {
     };
     assert!(scale(0, 0).is_nan() && scale(0, 1).is_nan());
     assert_eq!((scale(1, 0), scale(1, 1)), (2.0 / 127.0, 0.0));
-    assert_eq!(pages[14..17], [64, -127, 32], "63.5 and 31.75 rounded, half to even");
+    assert_eq!(pages[14..20], [64, 0, -127, 0, 32, 0], "63.5 and 31.75 rounded, half to even");
 }
 
 #[test]
@@ -238,6 +238,18 @@ fn keys_lie_word_by_word_in_their_block_and_the_last_word_is_as_narrow_as_the_ro
     let rows = [127.0, 2.0, 3.0, 4.0, 5.0, 127.0, 20.0, 30.0, 40.0, 50.0];
     paged_write(&mut pages, &rows, &[0, 1], shape, PageContent::Keys).unwrap();
     assert_eq!(pages[..10], [127, 2, 3, 4, 127, 20, 30, 40, 5, 50]);
+}
+
+#[test]
+fn int8_values_lie_four_tokens_to_a_word_and_the_last_word_is_as_narrow_as_the_block_leaves_it() {
+    let shape = PageShape { kv_heads: 1, head_dim: 2, block_tokens: 6 };
+    let rows = [127.0, 1.0, 127.0, 2.0, 127.0, 3.0, 127.0, 4.0, 127.0, 5.0, 127.0, 6.0];
+    let mut pages = [0i8; 6 * 6];
+    paged_write(&mut pages, &rows, &[0, 1, 2, 3, 4, 5], shape, PageContent::Values).unwrap();
+    assert_eq!(pages[..12], [127, 127, 127, 127, 1, 2, 3, 4, 127, 127, 5, 6]);
+    let mut pages = [0.0; 6 * 2];
+    paged_write(&mut pages, &rows, &[0, 1, 2, 3, 4, 5], shape, PageContent::Values).unwrap();
+    assert_eq!(pages, rows, "rows in f32");
 }
 
 #[test]

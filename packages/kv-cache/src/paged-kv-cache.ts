@@ -71,7 +71,7 @@ export class PagedKvCache implements Disposable {
   readonly #ofKeys: PagedWriteOptions
   readonly #ofValues: PagedWriteOptions
   readonly #blocks: SharedBlocks
-  /** Per layer, [blocks, kvHeads, blockTokens, headDim], those of keys turned within each head of a block: see `KvPages`. */
+  /** Per layer, [blocks, kvHeads, blockTokens, headDim], turned within each head of a block: see `KvPages`. */
   #keys: KvPages[]
   #values: KvPages[]
   readonly #open = new Set<Sequence>()

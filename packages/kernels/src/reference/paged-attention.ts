@@ -6,8 +6,10 @@ import { largest, quantizeRow, roundHalfEven } from './quantize.js'
 const SPAN = 256
 /** Bytes of an f32. */
 const SCALE = 4
-/** The largest integer that a weight is held as beside int8 values: Σ over a span stays below 2³¹. */
+/** The largest integer that a weight is held as beside int8 values, where 0 is the least: Σ over a span stays below 2³¹. */
 const WEIGHT_LIMIT = 32767
+/** Values of a dimension that lie beside each other in a head of int8 values, one of each token. */
+const BESIDE = 4
 
 /** Values that one head of a block takes: those of its tokens, and in int8 the bytes of their scales [blockTokens]. */
 export function headValues(pages: KvPages, { headDim, blockTokens }: PageShape): number {
@@ -27,7 +29,7 @@ function pageAt(
   return { start, offset, scale: start + blockTokens * headDim + offset * SCALE }
 }
 
-/** Where dimension `i` of a token is in a head of values, a row behind the other, or of keys, which are turned word by word. */
+/** Where dimension `i` of a token is in a head of keys or of values: see `KvPages`. */
 function placeOf(
   pages: KvPages,
   content: PagedWriteOptions['content'],
@@ -35,7 +37,12 @@ function placeOf(
   i: number,
   { headDim, blockTokens }: PageShape,
 ): number {
-  if (content === 'values') return offset * headDim + i
+  if (content === 'values') {
+    const beside = pages instanceof Int8Array ? BESIDE : 1
+    const within = offset % beside
+    const first = offset - within
+    return first * headDim + i * Math.min(beside, blockTokens - first) + within
+  }
   const perWord = 4 / pages.BYTES_PER_ELEMENT
   const within = i % perWord
   const first = i - within
@@ -108,7 +115,7 @@ export function pagedAttention(
       const kvHead = Math.floor((h * kvHeads) / heads)
       const query = (t * heads + h) * headDim
       for (let i = 0; i < headDim; i++) scaled[i] = q[query + i]! * Math.fround(scale)
-      const unit = int8 ? toIntegers(scaled, queryLimit(headDim)) : 1
+      const unit = int8 ? toIntegers(scaled, -queryLimit(headDim), queryLimit(headDim)) : 1
       let [high, sum] = [-Infinity, 0]
       mixed.fill(0)
       for (let start = 0; start < seen; start += SPAN) {
@@ -127,7 +134,7 @@ export function pagedAttention(
           sumOfSpan += weight
           weights[s] = weight * read('values', start + s, kvHead)
         }
-        const factor = int8 ? toIntegers(weights.subarray(0, length), WEIGHT_LIMIT) : 1
+        const factor = int8 ? toIntegers(weights.subarray(0, length), 0, WEIGHT_LIMIT) : 1
         ofSpan.fill(0)
         for (let s = 0; s < length; s++) {
           read('values', start + s, kvHead)
@@ -151,12 +158,12 @@ function queryLimit(headDim: number): number {
   return Math.min(WEIGHT_LIMIT, Math.floor((2 ** 31 - 1) / (128 * headDim)))
 }
 
-/** x = round(x·(limit / max|x|)), half to even; returns what one stands for: NaN where x holds what is no finite number. */
-function toIntegers(x: Float32Array, limit: number): number {
+/** x = round(x·(limit / max|x|)), half to even, not below `least`; returns what one stands for: NaN where x holds what is no finite number. */
+function toIntegers(x: Float32Array, least: number, limit: number): number {
   const size = largest(x, 0, x.length)
   const inverse = size > 0 && size < Infinity ? Math.fround(limit / size) : 0
   for (let i = 0; i < x.length; i++)
-    x[i] = inverse > 0 ? Math.max(-limit, Math.min(limit, roundHalfEven(Math.fround(x[i]! * inverse)))) : 0
+    x[i] = inverse > 0 ? Math.max(least, Math.min(limit, roundHalfEven(Math.fround(x[i]! * inverse)))) : 0
   return size < Infinity ? Math.fround(size / limit) : Number.NaN
 }
 

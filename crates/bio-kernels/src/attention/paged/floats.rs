@@ -235,6 +235,7 @@ impl Float for u16 {
 
 impl<P: Float> PageValue for P {
     const SCALE_VALUES: usize = 0;
+    const POSITIONS_PER_WORD: usize = 1;
     type Factor = f32;
     type Sum = f32;
 

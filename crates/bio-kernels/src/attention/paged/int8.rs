@@ -1,16 +1,17 @@
 //! Pages of int8: integer products, exact sums.
 //!
 //! A query is held in 16 bits with one scale, score = Σ q·k · (scale_q · scale_k). Weights times the scales of their values are held in 16 bits
-//! too, one unit for a row and span, mixed = Σ n·v · unit: both sums fit 32 bits, so their order is free. What that rounds is at most 2⁻¹⁶ of the
-//! largest element of a query, and of the largest weight times scale: far below the 2⁻⁸ that keys and values were rounded by.
+//! too, none of them negative, one unit for a row and span, mixed = Σ n·v · unit: both sums fit 32 bits, so their order is free. What that rounds
+//! is at most 2⁻¹⁶ of the largest element of a query, and of the largest weight times scale: far below the 2⁻⁸ that keys and values were rounded
+//! by.
 //!
 //! ```text
 //! scores   4, 2 or 1 rows of queries × 2 blocks of 16 positions (AVX2: 1)   a word of keys, so four dimensions, at a time
-//! values   4 rows × 16 dimensions, or 2 × 32, 1 × 64                         two positions at a time, their bytes beside each other
+//! values   4 or 2 rows × 32 dimensions, or 1 × 64 (AVX2: 16)                 a word of values, so four positions, at a time
 //! ```
 //!
-//! AVX2: of a word of keys, shifts make the dimensions 0 and 2, and 1 and 3, in 16 bits each: in this order queries lie too, a pair to a product
-//! of two (`vpmaddwd`). AVX-512: keys as they are times the upper bytes of the queries, and the lower, four to a product (`vpdpbusd`).
+//! AVX2: of a word, shifts make the values 0 and 2, and 1 and 3, in 16 bits each: in this order queries and weights lie too, a pair to a product
+//! of two (`vpmaddwd`). AVX-512: words as they are times the upper bytes of queries or weights, and the lower, four to a product (`vpdpbusd`).
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -39,6 +40,7 @@ fn query_limit(head_dim: usize) -> f32 {
 
 impl PageValue for i8 {
     const SCALE_VALUES: usize = 4;
+    const POSITIONS_PER_WORD: usize = 4;
     type Factor = i16;
     type Sum = i32;
 
@@ -81,7 +83,10 @@ impl PageValue for i8 {
     }
 
     fn weigh(isa: Isa, weights: &mut [i16; SPAN], scores: Scores<'_, i32>) -> Weighed {
-        weigh(isa, weights, scores)
+        let mut of_row = [0.0; SPAN];
+        let (high, total, size) = weigh(isa, &mut of_row, scores);
+        round_weights(isa, weights, &of_row, size);
+        Weighed { high, total, factor: unit_of(size, WEIGHT_LIMIT) }
     }
 
     fn mix(
@@ -95,12 +100,12 @@ impl PageValue for i8 {
         match isa {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: these tiers have AVX-512 F, BW and VNNI.
-            Isa::Avx512 | Isa::Avx512Bf16 if width.is_multiple_of(avx512::STEP) => unsafe {
+            Isa::Avx512 | Isa::Avx512Bf16 => unsafe {
                 avx512::mix_rows(sums, weights, values, width, ahead);
             },
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: these tiers have AVX2.
-            Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16 => unsafe {
+            // SAFETY: this tier has AVX2.
+            Isa::Avx2 => unsafe {
                 avx2::mix_rows(sums, weights, values, width, ahead);
             },
             _ => mix_rows(sums, weights, values, width),
@@ -148,14 +153,14 @@ fn unit_of(size: f32, limit: f32) -> f32 {
     if size < f32::INFINITY { size / limit } else { f32::NAN }
 }
 
-/// to = round(x·(limit / size)), zeros behind.
+/// to = round(x·(limit / size)), not below `least`; zeros behind.
 #[inline(always)]
-fn round_to(to: &mut [i16], x: impl Iterator<Item = f32>, size: f32, limit: f32) {
+fn round_to(to: &mut [i16], x: impl Iterator<Item = f32>, size: f32, least: f32, limit: f32) {
     to.fill(0);
     if size > 0.0 && size < f32::INFINITY {
         let inverse = limit / size;
         for (to, x) in to.iter_mut().zip(x) {
-            *to = integer((x * inverse).clamp(-limit, limit)) as i16;
+            *to = integer((x * inverse).clamp(least, limit)) as i16;
         }
     }
 }
@@ -164,26 +169,45 @@ per_isa! {
     fn load_query(to: &mut [i16], query: &[f32], scale: f32) -> f32 {
         let scaled = query.iter().map(|value| value * scale);
         let (size, limit) = (largest(scaled.clone()), query_limit(query.len()));
-        round_to(to, scaled, size, limit);
+        round_to(to, scaled, size, -limit, limit);
         unit_of(size, limit)
     }
 }
 
 per_isa! {
-    fn weigh(weights: &mut [i16; SPAN], scores: Scores<'_, i32>) -> Weighed {
-        let mut of_row = [0.0; SPAN];
+    /// Makes a row's weights times the scales of their values; returns the largest score, the sum of the weights, and the largest product.
+    fn weigh(of_row: &mut [f32; SPAN], scores: Scores<'_, i32>) -> (f32, f32, f32) {
         for i in 0..SPAN {
             of_row[i] = scores.sums[i] as f32 * (scores.unit * scores.key_scales[i]);
         }
-        let (high, total) = exponentials::<FMA>(&mut of_row, scores.seen);
+        let (high, total) = exponentials::<FMA>(of_row, scores.seen);
         for i in 0..SPAN {
             of_row[i] *= scores.value_scales[i];
         }
         // What is no position's may have been no number.
         of_row[scores.seen..].fill(0.0);
-        let size = largest(of_row.iter().copied());
-        round_to(weights, of_row.iter().copied(), size, WEIGHT_LIMIT);
-        Weighed { high, total, factor: unit_of(size, WEIGHT_LIMIT) }
+        (high, total, largest(of_row.iter().copied()))
+    }
+}
+
+/// weights = round(x·(limit / size)), in the order in which `mix` wants them. None is negative, as no scale that was written is.
+fn round_weights(isa: Isa, weights: &mut [i16; SPAN], x: &[f32; SPAN], size: f32) {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: these tiers have AVX-512 F and BW.
+        Isa::Avx512 | Isa::Avx512Bf16 if size > 0.0 && size < f32::INFINITY => unsafe {
+            avx512::round_weights(weights, x, WEIGHT_LIMIT / size);
+        },
+        _ => round_weights_in_pairs(isa, weights, x, size),
+    }
+}
+
+per_isa! {
+    fn round_weights_in_pairs(weights: &mut [i16; SPAN], x: &[f32; SPAN], size: f32) {
+        round_to(weights, x.iter().copied(), size, 0.0, WEIGHT_LIMIT);
+        for word in weights.as_chunks_mut::<{ i8::POSITIONS_PER_WORD }>().0 {
+            word.swap(1, 2);
+        }
     }
 }
 
@@ -223,10 +247,14 @@ fn score_block(scores: &mut [i32], queries: &[i16], keys: &Keys<'_, i8>, block: 
 }
 
 fn mix_rows(sums: &mut [i32], weights: &[i16], values: Blocks<'_, i8>, width: usize) {
+    const PER_WORD: usize = i8::POSITIONS_PER_WORD;
     for (sums, weights) in sums.chunks_exact_mut(width).zip(weights.chunks(SPAN)) {
-        for (value, weight) in values.iter().flat_map(|values| values.chunks_exact(width)).zip(weights) {
-            for (sum, value) in sums.iter_mut().zip(value) {
-                *sum += i32::from(*weight) * i32::from(*value);
+        let words = values.iter().flat_map(|values| values.chunks_exact(PER_WORD * width));
+        for (words, [a, c, b, d]) in words.zip(weights.as_chunks::<PER_WORD>().0) {
+            let weights = [a, b, c, d].map(|weight| i32::from(*weight));
+            for (sum, word) in sums.iter_mut().zip(words.as_chunks::<PER_WORD>().0) {
+                let products = weights.iter().zip(word).map(|(weight, value)| weight * i32::from(*value));
+                *sum += products.sum::<i32>();
             }
         }
     }
@@ -248,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "Miri has no vpdpwssd, which adds its products")]
+    #[cfg_attr(miri, ignore = "Miri has no vpdpbusd, which adds its products")]
     fn sums_of_every_tier_are_exact_for_any_rows_tokens_and_width() {
         let mut state = 1;
         for (rows, tokens, width) in [
@@ -263,15 +291,23 @@ mod tests {
         ] {
             let limit = query_limit(width) as i32;
             let queries: Vec<i16> = (0..rows * width).map(|_| noise(&mut state, limit) as i16).collect();
-            let weights: Vec<i16> = (0..rows * SPAN).map(|_| noise(&mut state, 32767) as i16).collect();
+            let weight: Vec<i32> = (0..rows * SPAN).map(|_| noise(&mut state, 32767).abs()).collect();
             let values: Vec<i8> = (0..tokens * width).map(|_| noise(&mut state, 127) as i8).collect();
-            let cut = tokens / 3 * width;
-            let blocks: Blocks<'_, i8> = [&values[..cut], &[], &values[cut..], &[]];
+            // What is no position's has no weight.
+            let of_tokens: Vec<f32> = (0..rows * SPAN)
+                .map(|i| if i % SPAN < tokens { weight[i] as f32 } else { 0.0 })
+                .collect();
+            let mut in_words = vec![i8::MIN; tokens.next_multiple_of(4) * width];
+            for (t, d) in (0..tokens).flat_map(|t| (0..width).map(move |d| (t, d))) {
+                in_words[(t / 4 * width + d) * 4 + t % 4] = values[t * width + d];
+            }
+            let cut = tokens / 12 * 4 * width;
+            let blocks: Blocks<'_, i8> = [&in_words[..cut], &[], &in_words[cut..], &[]];
             let value = |s: usize, d: usize| i64::from(values[s * width + d]);
             let stride = POSITIONS * i8::PER_WORD;
             for isa in available() {
-                let mut in_words = queries.clone();
-                in_words.as_chunks_mut().0.iter_mut().for_each(|word| order_word(isa, word));
+                let mut queries_in_words = queries.clone();
+                queries_in_words.as_chunks_mut().0.iter_mut().for_each(|word| order_word(isa, word));
                 let mut scores = vec![0; rows * SPAN];
                 let mut first = 0;
                 while first < tokens {
@@ -296,19 +332,23 @@ mod tests {
                         stride,
                     };
                     let ahead = &mut Ahead::default();
-                    i8::score(isa, &mut scores[counts[0].start..], &in_words, &keys, width, ahead);
+                    i8::score(isa, &mut scores[counts[0].start..], &queries_in_words, &keys, width, ahead);
                 }
                 for (r, s) in (0..rows).flat_map(|r| (0..tokens).map(move |s| (r, s))) {
                     let exact: i64 =
                         (0..width).map(|d| i64::from(queries[r * width + d]) * value(s, d)).sum();
                     assert_eq!(i64::from(scores[r * SPAN + s]), exact, "{isa:?} {rows} {tokens} {width}");
                 }
+                let mut weights = vec![0; rows * SPAN];
+                for (to, x) in weights.as_chunks_mut().0.iter_mut().zip(of_tokens.as_chunks().0) {
+                    round_weights(isa, to, x, WEIGHT_LIMIT);
+                }
                 in_groups(rows, |first, group| {
                     let mut sums = vec![3; group * width];
                     let ahead = &mut Ahead::default();
                     i8::mix(isa, &mut sums, &weights[first * SPAN..], blocks, width, ahead);
                     for (r, d) in (0..group).flat_map(|r| (0..width).map(move |d| (r, d))) {
-                        let weight = |s: usize| i64::from(weights[(first + r) * SPAN + s]);
+                        let weight = |s: usize| i64::from(weight[(first + r) * SPAN + s]);
                         let exact: i64 = (0..tokens).map(|s| weight(s) * value(s, d)).sum();
                         assert_eq!(
                             i64::from(sums[r * width + d]),

@@ -54,12 +54,19 @@ impl PageShape {
         start..start + size
     }
 
+    /// Where a token's values are in a head of them: the first, and the step from each to the next.
+    fn values_of<P: PageValue>(&self, token: usize) -> (usize, usize) {
+        let within = token % P::POSITIONS_PER_WORD;
+        let first = token - within;
+        (first * self.head_dim + within, P::POSITIONS_PER_WORD.min(self.block_tokens - first))
+    }
+
     fn head<'a, P: PageValue>(&self, pages: &'a [P], block: usize, head: usize) -> &'a [P] {
         &pages[self.head_range::<P>(block, head)]
     }
 }
 
-/// What pages hold: keys lie turned in their blocks, values as rows (`pages.rs`).
+/// What pages hold: keys and values lie differently in their blocks (`pages.rs`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageContent {
     Keys,
@@ -88,7 +95,13 @@ pub fn paged_write<P: PageValue>(
                 let head = &mut pages[shape.head_range::<P>(block, head)];
                 let scale = P::round_row(isa, rounded, row);
                 match content {
-                    PageContent::Values => head[token * head_dim..][..head_dim].copy_from_slice(rounded),
+                    PageContent::Values => match shape.values_of::<P>(token) {
+                        (first, 1) => head[first..][..head_dim].copy_from_slice(rounded),
+                        (first, step) => {
+                            let places = head[first..].iter_mut().step_by(step);
+                            places.zip(&*rounded).for_each(|(to, value)| *to = *value);
+                        }
+                    },
                     PageContent::Keys => {
                         let words = head[..block_tokens * head_dim].chunks_mut(block_tokens * P::PER_WORD);
                         for (words, word) in words.zip(rounded.chunks(P::PER_WORD)) {

@@ -1,9 +1,10 @@
 //! What pages are made of: f32, bf16 (as u16), or int8 with a scale per token and head.
 //!
-//! A head of a block of values is its tokens' rows [blockTokens, headDim]. One of keys is turned: a word is four bytes of a token's row (one
-//! value of f32, two of bf16, four of int8), and a head is [words of a row, blockTokens] of them, so that a register holds the same word of
-//! sixteen positions and their scores need no additions across it. Where headDim is no multiple of a word's values, the last word is as much
-//! narrower. Behind either lie in int8 the tokens' f32 scales, four bytes each, little-endian.
+//! A head of a block of values is its tokens' rows [blockTokens, headDim]; in int8 four rows at a time, turned: [blockTokens / 4, headDim, 4],
+//! so that a word's four products are of one sum. A head of keys is turned too: a word is four bytes of a token's row (one value of f32, two of
+//! bf16, four of int8), and a head is [words of a row, blockTokens] of them, so that a register holds the same word of sixteen positions and
+//! their scores need no additions across it. Where what a word takes doesn't divide blockTokens, or headDim, the last words are as much narrower.
+//! Behind either lie in int8 the tokens' f32 scales, four bytes each, little-endian.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -22,7 +23,7 @@ pub const SPAN: usize = 256;
 /// Positions that are scored side by side in one block: the words of a register.
 pub const POSITIONS: usize = 16;
 
-/// Rows [tokens, width] of neighbouring positions in some blocks.
+/// Values [words, width] of neighbouring positions in some blocks, the words of `POSITIONS_PER_WORD`.
 pub type Blocks<'a, P> = [&'a [P]; STREAMS];
 
 /// Turned keys of neighbouring positions in some blocks.
@@ -59,6 +60,8 @@ pub trait PageValue: Copy + Default + Send + Sync + 'static {
     const SCALE_VALUES: usize;
     /// Values of four bytes.
     const PER_WORD: usize = 4 / size_of::<Self>();
+    /// Positions whose values of a dimension lie beside each other: 1 where values are rows.
+    const POSITIONS_PER_WORD: usize;
     /// What rows are multiplied by: elements of a query, and weights.
     type Factor: Copy + Default + Send + Sync;
     /// What products are summed in.
@@ -83,7 +86,8 @@ pub trait PageValue: Copy + Default + Send + Sync + 'static {
     /// Turns a row's sums into weights w = exp(score − high), in the units of the returned `factor`; anything behind those that it sees.
     fn weigh(isa: Isa, weights: &mut [Self::Factor; SPAN], scores: Scores<'_, Self::Sum>) -> Weighed;
 
-    /// sums[r] += Σ_s weights[r·SPAN + s]·v_s for sums [rows, width] of 1, 2 or 4 rows and the values of some blocks.
+    /// sums[r] += Σ_s weights[r·SPAN + s]·v_s for sums [rows, width] of 1, 2 or 4 rows and the values of some blocks, from the first position of
+    /// a word on.
     fn mix(
         isa: Isa,
         sums: &mut [Self::Sum],

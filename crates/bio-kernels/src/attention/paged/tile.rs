@@ -48,6 +48,12 @@ struct Piece {
     tokens: Range<usize>,
 }
 
+/// Positions within the span of some pieces, from the first of a word of values on.
+fn words_of<P: PageValue>(pieces: &[Piece]) -> Range<usize> {
+    let (first, last) = (&pieces[0], &pieces[pieces.len() - 1]);
+    first.first - first.first % P::POSITIONS_PER_WORD..last.first + last.tokens.len()
+}
+
 impl<P: PageValue> Scratch<P> {
     /// Room for one row.
     pub fn row(&mut self, head_dim: usize) -> &mut [P] {
@@ -266,9 +272,8 @@ impl<P: PageValue> Tile<'_, P> {
         sums.resize(self.rows() * width, P::Sum::default());
         ahead.phase(ahead.left(), self.calls(count));
         for pieces in pieces[..count].chunks(STREAMS) {
-            let start = pieces[0].first;
-            let length: usize = pieces.iter().map(|piece| piece.tokens.len()).sum();
-            let of_pieces = |row: usize| seen[row].saturating_sub(start).min(length);
+            let range = words_of::<P>(pieces);
+            let of_pieces = |row: usize| seen[row].clamp(range.start, range.end) - range.start;
             for (head, kv_head) in self.kv_heads.clone().enumerate() {
                 let values = self.values_of(pieces, kv_head, room);
                 // As many rows as registers serve, while they see as much of the pieces.
@@ -278,7 +283,7 @@ impl<P: PageValue> Tile<'_, P> {
                     let alike =
                         (first + 1..rows.min(first + 4)).take_while(|row| of_pieces(*row) == sees).count()
                             + 1;
-                    let mut left = sees * width;
+                    let mut left = sees.next_multiple_of(P::POSITIONS_PER_WORD) * width;
                     let values = values.map(|values| {
                         let (values, _) = values.split_at(left.min(values.len()));
                         left -= values.len();
@@ -289,7 +294,7 @@ impl<P: PageValue> Tile<'_, P> {
                         P::mix(
                             self.isa,
                             &mut sums[row * width..(row + group) * width],
-                            &weights[row * SPAN + start..],
+                            &weights[row * SPAN + range.start..],
                             values,
                             width,
                             ahead,
@@ -331,20 +336,31 @@ impl<P: PageValue> Tile<'_, P> {
         Keys { blocks, tokens, words, stride }
     }
 
-    /// Values of some pieces: as they lie, or padded in `room` where headDim is not width.
+    /// Values of some pieces, from the first position of a word on: as they lie, or in `room`, zeros beside them, where headDim is not width or a
+    /// block's last word not whole.
     fn values_of<'p>(&'p self, pieces: &[Piece], kv_head: usize, room: &'p mut Vec<P>) -> Blocks<'p, P> {
-        let (head_dim, width) = (self.shape.head_dim, self.width());
-        let rows = |piece: &Piece| {
-            &self.shape.head(self.value_pages, piece.block, kv_head)
-                [piece.tokens.start * head_dim..piece.tokens.end * head_dim]
-        };
-        if head_dim == width {
-            return from_fn(|i| pieces.get(i).map_or(&[][..], rows));
+        let (PageShape { head_dim, block_tokens, .. }, width) = (self.shape, self.width());
+        let per_word = P::POSITIONS_PER_WORD;
+        let head = |piece: &Piece| self.shape.head(self.value_pages, piece.block, kv_head);
+        if head_dim == width && block_tokens.is_multiple_of(per_word) {
+            // Pieces begin with a word, as blocks and spans do. What is behind the last position has no weight.
+            let words = |piece: &Piece| {
+                &head(piece)
+                    [piece.tokens.start * width..piece.tokens.end.next_multiple_of(per_word) * width]
+            };
+            return from_fn(|i| pieces.get(i).map_or(&[][..], words));
         }
+        let range = words_of::<P>(pieces);
         room.clear();
-        for row in pieces.iter().flat_map(|piece| rows(piece).chunks_exact(head_dim)) {
-            room.extend_from_slice(row);
-            room.resize(room.len() + width - head_dim, P::default());
+        room.resize(range.len().next_multiple_of(per_word) * width, P::default());
+        for piece in pieces {
+            for (token, position) in piece.tokens.clone().zip(piece.first - range.start..) {
+                let (first, step) = self.shape.values_of::<P>(token);
+                let from = head(piece)[first..].iter().step_by(step).take(head_dim);
+                let within = position % per_word;
+                let to = room[(position - within) * width + within..].iter_mut().step_by(per_word);
+                to.zip(from).for_each(|(to, value)| *to = *value);
+            }
         }
         from_fn(|i| if i == 0 { &room[..] } else { &[] })
     }

@@ -53,8 +53,7 @@ unsafe fn block_of<const R: usize>(
         for n in 0..2 {
             // SAFETY: the caller's promise.
             let words = unsafe { _mm256_loadu_si256(at.cast::<__m256i>().add(n)) };
-            even[n] = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(words));
-            odd[n] = _mm256_srai_epi16::<8>(words);
+            [even[n], odd[n]] = apart(words);
         }
         for r in 0..R {
             // SAFETY: the caller's promise.
@@ -80,111 +79,83 @@ unsafe fn block_of<const R: usize>(
     }
 }
 
+/// The even and the odd values of each word, in 16 bits.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn apart(words: __m256i) -> [__m256i; 2] {
+    [_mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(words)), _mm256_srai_epi16::<8>(words)]
+}
+
 /// Weighs values for one, two or four rows.
 #[target_feature(enable = "avx2")]
 pub fn mix_rows(sums: &mut [i32], weights: &[i16], values: Blocks<'_, i8>, width: usize, ahead: &mut Ahead) {
     let rows = sums.len() / width;
-    let tokens: usize = values.iter().map(|values| values.len() / width).sum();
-    assert!(width.is_multiple_of(PADDING) && weights.len() >= (rows - 1) * SPAN + tokens);
-    ahead.begin(width.div_ceil(4 / rows * PADDING));
-    let mut d = 0;
-    while d < width {
+    let positions: usize = values.iter().map(|values| values.len() / width).sum();
+    assert!(width.is_multiple_of(PADDING) && weights.len() >= (rows - 1) * SPAN + positions);
+    ahead.begin(width / PADDING);
+    for d in (0..width).step_by(PADDING) {
         ahead.fetch(1, prefetch);
         let (sums, weights) = (sums[d..].as_mut_ptr(), weights.as_ptr());
         // SAFETY: from here `width` − d values in each row, as many rows of sums as `rows`; a weight for each pair, by the assertion.
-        d += unsafe {
-            match (rows, (width - d) / PADDING) {
-                (4, _) => mix_columns::<4, 1>(sums, weights, values, width, d),
-                (2, 2..) => mix_columns::<2, 2>(sums, weights, values, width, d),
-                (2, _) => mix_columns::<2, 1>(sums, weights, values, width, d),
-                (_, 4..) => mix_columns::<1, 4>(sums, weights, values, width, d),
-                _ => mix_columns::<1, 1>(sums, weights, values, width, d),
+        unsafe {
+            match rows {
+                4 => mix_columns::<4>(sums, weights, values, width, d),
+                2 => mix_columns::<2>(sums, weights, values, width, d),
+                _ => mix_columns::<1>(sums, weights, values, width, d),
             }
-        };
+        }
     }
 }
 
-/// R rows and U times sixteen dimensions, two positions at a time; returns the dimensions.
+/// R rows and sixteen dimensions, four positions at a time.
 ///
 /// # Safety
-/// Rows `width` apart, R of 16·U values at `sums`, those of `values` with as many behind their first `d`; a weight for each of these rows at
-/// `weights` and at each multiple of SPAN behind, R in all.
+/// Rows `width` apart, R of sixteen values at `sums`, the words of `values` with as many behind their first `d`; a weight for each of their
+/// positions at `weights` and at each multiple of SPAN behind, R in all.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn mix_columns<const R: usize, const U: usize>(
+unsafe fn mix_columns<const R: usize>(
     sums: *mut i32,
     mut weights: *const i16,
     values: Blocks<'_, i8>,
     width: usize,
     d: usize,
-) -> usize {
+) {
+    const PER_WORD: usize = i8::POSITIONS_PER_WORD;
     // SAFETY: the caller's promise.
     unsafe {
-        let mut mixed = [[[_mm256_setzero_si256(); 2]; U]; R];
+        let mut mixed = [[_mm256_setzero_si256(); 2]; R];
         for r in 0..R {
-            for u in 0..U {
-                for half in 0..2 {
-                    let at = sums.add(r * width + u * PADDING + half * LANES);
-                    mixed[r][u][half] = _mm256_loadu_si256(at.cast());
-                }
+            for n in 0..2 {
+                mixed[r][n] = _mm256_loadu_si256(sums.add(r * width + n * LANES).cast());
             }
         }
         for values in values {
-            let (mut at, tokens) = (values.as_ptr().wrapping_add(d), values.len() / width);
-            let mut pair = [_mm256_setzero_si256(); R];
-            for _ in 0..tokens / 2 {
-                for r in 0..R {
-                    let two = weights.add(r * SPAN).cast::<i32>().read_unaligned();
-                    pair[r] = _mm256_set1_epi32(two);
+            let (mut at, mut left) = (values.as_ptr().wrapping_add(PER_WORD * d), values.len());
+            while left >= PER_WORD * width {
+                let (mut even, mut odd) = ([_mm256_setzero_si256(); 2], [_mm256_setzero_si256(); 2]);
+                for n in 0..2 {
+                    [even[n], odd[n]] = apart(_mm256_loadu_si256(at.cast::<__m256i>().add(n)));
                 }
-                add_pair(&mut mixed, &pair, at, at.add(width));
-                (at, weights) = (at.wrapping_add(2 * width), weights.add(2));
-            }
-            if tokens % 2 == 1 {
                 for r in 0..R {
-                    let one = *weights.add(r * SPAN);
-                    pair[r] = _mm256_set1_epi32(i32::from(one.cast_unsigned()));
+                    let pairs = weights.add(r * SPAN).cast::<i32>();
+                    let of_even = _mm256_set1_epi32(pairs.read_unaligned());
+                    let of_odd = _mm256_set1_epi32(pairs.add(1).read_unaligned());
+                    for n in 0..2 {
+                        let products = _mm256_add_epi32(
+                            _mm256_madd_epi16(of_even, even[n]),
+                            _mm256_madd_epi16(of_odd, odd[n]),
+                        );
+                        mixed[r][n] = _mm256_add_epi32(mixed[r][n], products);
+                    }
                 }
-                // The second row's weight is 0.
-                add_pair(&mut mixed, &pair, at, at);
-                weights = weights.add(1);
+                at = at.wrapping_add(PER_WORD * width);
+                (weights, left) = (weights.add(PER_WORD), left - PER_WORD * width);
             }
         }
         for r in 0..R {
-            for u in 0..U {
-                for half in 0..2 {
-                    let at = sums.add(r * width + u * PADDING + half * LANES);
-                    _mm256_storeu_si256(at.cast(), mixed[r][u][half]);
-                }
-            }
-        }
-    }
-    PADDING * U
-}
-
-/// # Safety
-/// 16·U values at each row.
-#[inline]
-#[target_feature(enable = "avx2")]
-unsafe fn add_pair<const R: usize, const U: usize>(
-    mixed: &mut [[[__m256i; 2]; U]; R],
-    pair: &[__m256i; R],
-    first: *const i8,
-    second: *const i8,
-) {
-    for u in 0..U {
-        // SAFETY: the caller's promise.
-        let (first, second) = unsafe {
-            (_mm_loadu_si128(first.add(u * PADDING).cast()), _mm_loadu_si128(second.add(u * PADDING).cast()))
-        };
-        let values = [
-            _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(first, second)),
-            _mm256_cvtepi8_epi16(_mm_unpackhi_epi8(first, second)),
-        ];
-        for r in 0..R {
-            for half in 0..2 {
-                mixed[r][u][half] =
-                    _mm256_add_epi32(mixed[r][u][half], _mm256_madd_epi16(pair[r], values[half]));
+            for n in 0..2 {
+                _mm256_storeu_si256(sums.add(r * width + n * LANES).cast(), mixed[r][n]);
             }
         }
     }

@@ -1,15 +1,14 @@
-//! Scores and weighed sums in integers with AVX-512 VNNI: sixty-four products of bytes, four to a sum, in one instruction (`vpdpbusd`), for
-//! scores; thirty-two, two to a sum, for values (`vpdpwssd`).
+//! Scores and weighed sums in integers with AVX-512 VNNI: sixty-four products of bytes, four to a sum, in one instruction (`vpdpbusd`).
 
 use std::arch::x86_64::*;
 
 use super::super::ahead::STREAMS;
 use super::super::pages::PageValue;
-use super::{Ahead, Blocks, Keys, SPAN};
+use super::{Ahead, Blocks, Keys, POSITIONS, SPAN, WEIGHT_LIMIT};
 use crate::memory::prefetch_to_second_level;
 
-/// Values of a register of 16 bits.
-pub const STEP: usize = 32;
+/// Sums of a register.
+const LANES: usize = 16;
 
 /// Blocks whose scores are summed side by side: halves of four rows with two of them take half of the registers.
 const SIDE_BY_SIDE: usize = 2;
@@ -31,15 +30,20 @@ pub fn score_rows(scores: &mut [i32], queries: &[i16], keys: &Keys<'_, i8>, widt
     ahead.begin(keys.words * STREAMS / SIDE_BY_SIDE);
     let (mut scores, q) = (scores.as_mut_ptr(), queries.as_ptr());
     for first in (0..STREAMS).step_by(SIDE_BY_SIDE) {
+        let tokens = &keys.tokens[first..first + SIDE_BY_SIDE];
+        let whole = tokens.iter().all(|tokens| *tokens == POSITIONS);
         // SAFETY: as many rows of queries as `rows` and as long, and a score for each pair, by the check.
         unsafe {
-            match rows {
-                4 => blocks_of::<4>(scores, q, keys, first, width, ahead),
-                2 => blocks_of::<2>(scores, q, keys, first, width, ahead),
-                _ => blocks_of::<1>(scores, q, keys, first, width, ahead),
+            match (rows, whole) {
+                (4, true) => blocks_of::<4, true>(scores, q, keys, first, width, ahead),
+                (4, false) => blocks_of::<4, false>(scores, q, keys, first, width, ahead),
+                (2, true) => blocks_of::<2, true>(scores, q, keys, first, width, ahead),
+                (2, false) => blocks_of::<2, false>(scores, q, keys, first, width, ahead),
+                (_, true) => blocks_of::<1, true>(scores, q, keys, first, width, ahead),
+                (_, false) => blocks_of::<1, false>(scores, q, keys, first, width, ahead),
             }
         }
-        let tokens: usize = keys.tokens[first..first + SIDE_BY_SIDE].iter().sum();
+        let tokens: usize = tokens.iter().sum();
         scores = scores.wrapping_add(tokens);
     }
 }
@@ -48,10 +52,11 @@ pub fn score_rows(scores: &mut [i32], queries: &[i16], keys: &Keys<'_, i8>, widt
 /// 2³¹ and wrap; their sum does not.
 ///
 /// # Safety
-/// Rows of `width` values, R at `q`; a score for each position at `scores` and at each multiple of SPAN behind, R in all; checked keys.
+/// Rows of `width` values, R at `q`; a score for each position at `scores` and at each multiple of SPAN behind, R in all; checked keys, their
+/// blocks of sixteen positions where they are WHOLE.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-unsafe fn blocks_of<const R: usize>(
+unsafe fn blocks_of<const R: usize, const WHOLE: bool>(
     scores: *mut i32,
     mut q: *const i16,
     keys: &Keys<'_, i8>,
@@ -74,7 +79,14 @@ unsafe fn blocks_of<const R: usize>(
             let mut words = [zero; B];
             for b in 0..B {
                 // SAFETY: the words of the positions that are there, by the check.
-                words[b] = unsafe { _mm512_maskz_loadu_epi32(seen[b], at[b].cast()) };
+                words[b] = unsafe {
+                    // A mask takes a port that products need.
+                    if WHOLE {
+                        _mm512_loadu_si512(at[b].cast())
+                    } else {
+                        _mm512_maskz_loadu_epi32(seen[b], at[b].cast())
+                    }
+                };
                 at[b] = at[b].wrapping_add(keys.stride);
                 plain[b] = _mm512_dpbusd_epi32(plain[b], half, words[b]);
             }
@@ -105,18 +117,45 @@ unsafe fn blocks_of<const R: usize>(
     }
 }
 
-/// Weighs values for one, two or four rows of whole steps.
+/// weights = round(x·inverse), 0 where that is negative or no number; of each word of four positions the upper bytes, then the lower.
+#[target_feature(enable = "avx512f,avx512bw")]
+pub fn round_weights(weights: &mut [i16; SPAN], x: &[f32; SPAN], inverse: f32) {
+    const PAIR: usize = 2 * LANES;
+    let (inverse, limit) = (_mm512_set1_ps(inverse), _mm512_set1_ps(WEIGHT_LIMIT));
+    // In each lane one word of the first sixteen positions and one of the others: then all of the first, and of the others.
+    let apart = _mm512_broadcast_i32x4(_mm_setr_epi8(1, 3, 5, 7, 0, 2, 4, 6, 9, 11, 13, 15, 8, 10, 12, 14));
+    let in_order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+    let pairs = weights.as_chunks_mut::<PAIR>().0.iter_mut().zip(x.as_chunks::<PAIR>().0);
+    for (to, x) in pairs {
+        let mut whole = [_mm512_setzero_si512(); 2];
+        for half in 0..2 {
+            // SAFETY: thirty-two values.
+            let x = unsafe { _mm512_loadu_ps(x.as_ptr().add(half * LANES)) };
+            // Where the product is no number, so is the smaller one, and the integer is the least of all.
+            whole[half] = _mm512_cvtps_epi32(_mm512_min_ps(limit, _mm512_mul_ps(x, inverse)));
+        }
+        let words = _mm512_shuffle_epi8(_mm512_packus_epi32(whole[0], whole[1]), apart);
+        // SAFETY: thirty-two weights.
+        unsafe {
+            _mm512_storeu_si512(to.as_mut_ptr().cast(), _mm512_permutexvar_epi64(in_order, words));
+        }
+    }
+}
+
+/// Weighs values for one, two or four rows.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub fn mix_rows(sums: &mut [i32], weights: &[i16], values: Blocks<'_, i8>, width: usize, ahead: &mut Ahead) {
     let (rows, count) = (sums.len() / width, values.iter().map(|values| values.len()).sum::<usize>());
-    assert!(width.is_multiple_of(STEP) && weights.len().saturating_sub((rows - 1) * SPAN) * width >= count);
-    ahead.begin(count);
+    assert!(
+        width.is_multiple_of(LANES) && weights.len().saturating_sub((rows - 1) * SPAN) * width >= count
+    );
+    ahead.begin(STREAMS * width / LANES);
     let mut d = 0;
     while d < width {
         let (sums, weights) = (sums[d..].as_mut_ptr(), weights.as_ptr());
         // SAFETY: from here `width` − d values in each row, as many rows of sums as `rows`; a weight for each pair, by the assertion.
         d += unsafe {
-            match (rows, (width - d) / STEP) {
+            match (rows, (width - d) / LANES) {
                 (4, 2..) => mix_columns::<4, 2>(sums, weights, values, width, d, ahead),
                 (4, _) => mix_columns::<4, 1>(sums, weights, values, width, d, ahead),
                 (2, 2..) => mix_columns::<2, 2>(sums, weights, values, width, d, ahead),
@@ -129,11 +168,11 @@ pub fn mix_rows(sums: &mut [i32], weights: &[i16], values: Blocks<'_, i8>, width
     }
 }
 
-/// R rows and U times thirty-two dimensions, two positions at a time; returns the dimensions.
+/// R rows and U times sixteen dimensions, four positions at a time; returns the dimensions.
 ///
 /// # Safety
-/// Rows `width` apart, R of 32·U values at `sums`, those of `values` with as many behind their first `d`; a weight for each of these rows at
-/// `weights` and at each multiple of SPAN behind, R in all.
+/// Rows `width` apart, R of 16·U values at `sums`, the words of `values` with as many behind their first `d`; a weight for each of their
+/// positions at `weights` and at each multiple of SPAN behind, R in all.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 unsafe fn mix_columns<const R: usize, const U: usize>(
@@ -144,80 +183,43 @@ unsafe fn mix_columns<const R: usize, const U: usize>(
     d: usize,
     ahead: &mut Ahead,
 ) -> usize {
+    const PER_WORD: usize = i8::POSITIONS_PER_WORD;
     // SAFETY: the caller's promise.
     unsafe {
-        let mut mixed = [[[_mm512_setzero_si512(); 2]; U]; R];
+        let zero = _mm512_setzero_si512();
+        let (mut upper, mut lower) = ([[zero; U]; R], [[zero; U]; R]);
         for r in 0..R {
             for u in 0..U {
-                let at = sums.add(r * width + u * STEP);
-                mixed[r][u] = turned(_mm512_loadu_si512(at.cast()), _mm512_loadu_si512(at.add(16).cast()));
+                lower[r][u] = _mm512_loadu_si512(sums.add(r * width + u * LANES).cast());
             }
         }
         for values in values {
-            let (mut at, mut left) = (values.as_ptr().wrapping_add(d), values.len());
-            let mut pair = [_mm512_setzero_si512(); R];
-            while left >= 2 * width {
-                ahead.fetch(2 * STEP * U, prefetch_to_second_level);
-                for r in 0..R {
-                    let two = weights.add(r * SPAN).cast::<i32>().read_unaligned();
-                    pair[r] = _mm512_set1_epi32(two);
+            ahead.fetch(U, prefetch_to_second_level);
+            let (mut at, mut left) = (values.as_ptr().wrapping_add(PER_WORD * d), values.len());
+            while left >= PER_WORD * width {
+                let mut words = [zero; U];
+                for u in 0..U {
+                    words[u] = _mm512_loadu_si512(at.add(u * PER_WORD * LANES).cast());
                 }
-                add_pair(&mut mixed, &pair, at, at.add(width));
-                (at, weights, left) = (at.wrapping_add(2 * width), weights.add(2), left - 2 * width);
-            }
-            if left >= width {
                 for r in 0..R {
-                    let one = *weights.add(r * SPAN);
-                    pair[r] = _mm512_set1_epi32(i32::from(one.cast_unsigned()));
+                    let halves = weights.add(r * SPAN).cast::<i32>();
+                    let of_upper = _mm512_set1_epi32(halves.read_unaligned());
+                    let of_lower = _mm512_set1_epi32(halves.add(1).read_unaligned());
+                    for u in 0..U {
+                        upper[r][u] = _mm512_dpbusd_epi32(upper[r][u], of_upper, words[u]);
+                        lower[r][u] = _mm512_dpbusd_epi32(lower[r][u], of_lower, words[u]);
+                    }
                 }
-                // The second row's weight is 0.
-                add_pair(&mut mixed, &pair, at, at);
-                weights = weights.add(1);
+                at = at.wrapping_add(PER_WORD * width);
+                (weights, left) = (weights.add(PER_WORD), left - PER_WORD * width);
             }
         }
         for r in 0..R {
             for u in 0..U {
-                let at = sums.add(r * width + u * STEP);
-                let [first, second] = turned(mixed[r][u][0], mixed[r][u][1]);
-                _mm512_storeu_si512(at.cast(), first);
-                _mm512_storeu_si512(at.add(16).cast(), second);
+                let sum = _mm512_add_epi32(lower[r][u], _mm512_slli_epi32::<8>(upper[r][u]));
+                _mm512_storeu_si512(sums.add(r * width + u * LANES).cast(), sum);
             }
         }
     }
-    STEP * U
-}
-
-/// Thirty-two sums between their order and that of `add_pair`, one way or the other: the two quarters in the middle change places.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn turned(first: __m512i, second: __m512i) -> [__m512i; 2] {
-    [_mm512_shuffle_i64x2::<0x44>(first, second), _mm512_shuffle_i64x2::<0xee>(first, second)]
-}
-
-/// # Safety
-/// 32·U values at each row.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-unsafe fn add_pair<const R: usize, const U: usize>(
-    mixed: &mut [[[__m512i; 2]; U]; R],
-    pair: &[__m512i; R],
-    first: *const i8,
-    second: *const i8,
-) {
-    for u in 0..U {
-        // SAFETY: the caller's promise.
-        let (first, second) = unsafe {
-            (_mm256_loadu_si256(first.add(u * STEP).cast()), _mm256_loadu_si256(second.add(u * STEP).cast()))
-        };
-        // Bytes are paired within each half of sixteen: dimensions 0–7 and 16–23, then 8–15 and 24–31.
-        let values = [
-            _mm512_cvtepi8_epi16(_mm256_unpacklo_epi8(first, second)),
-            _mm512_cvtepi8_epi16(_mm256_unpackhi_epi8(first, second)),
-        ];
-        for r in 0..R {
-            for half in 0..2 {
-                mixed[r][u][half] = _mm512_dpwssd_epi32(mixed[r][u][half], pair[r], values[half]);
-            }
-        }
-    }
+    LANES * U
 }
