@@ -20,7 +20,7 @@ use std::thread::LocalKey;
 
 use super::ahead::Ahead;
 use super::pages::{Blocks, Keys, PADDING, POSITIONS, PageValue, SPAN, Scores, Weighed, in_groups};
-use super::softmax::exponentials;
+use super::softmax::{exponentials, highest};
 use super::tile::Scratch;
 use crate::convert::{f32_from_bf16, narrow};
 use crate::isa::{Isa, mul_add, per_isa};
@@ -279,8 +279,14 @@ impl<P: Float> PageValue for P {
         });
     }
 
-    fn weigh(isa: Isa, weights: &mut [f32; SPAN], scores: Scores<'_, f32>) -> Weighed {
-        weigh(isa, weights, scores)
+    fn weigh(
+        isa: Isa,
+        weights: &mut [[f32; SPAN]],
+        weighed: &mut [Weighed],
+        scores: &[Scores<'_, f32>],
+        ahead: &mut Ahead,
+    ) {
+        weigh(isa, weights, weighed, scores, ahead);
     }
 
     fn mix(
@@ -325,10 +331,21 @@ impl<P: Float> PageValue for P {
 }
 
 per_isa! {
-    fn weigh(weights: &mut [f32; SPAN], scores: Scores<'_, f32>) -> Weighed {
-        *weights = *scores.sums;
-        let (high, total) = exponentials::<FMA>(weights, scores.seen);
-        Weighed { high, total, factor: 1.0 }
+    fn weigh(
+        weights: &mut [[f32; SPAN]],
+        weighed: &mut [Weighed],
+        scores: &[Scores<'_, f32>],
+        ahead: &mut Ahead,
+    ) {
+        for ((weights, weighed), scores) in weights.iter_mut().zip(&mut *weighed).zip(scores) {
+            *weights = *scores.sums;
+            weighed.high = highest(weights, scores.seen);
+        }
+        for ((weights, weighed), scores) in weights.iter_mut().zip(weighed).zip(scores) {
+            ahead.of_row();
+            weighed.total = exponentials::<FMA>(weights, scores.seen, weighed.high);
+            weighed.factor = 1.0;
+        }
     }
 }
 

@@ -24,8 +24,8 @@ use std::thread::LocalKey;
 
 use super::PageShape;
 use super::ahead::Ahead;
-use super::pages::{Blocks, Keys, POSITIONS, PageValue, SPAN, Scores, Weighed, in_groups};
-use super::softmax::exponentials;
+use super::pages::{Blocks, Keys, POSITIONS, PageValue, SPAN, Scores, TOGETHER, Weighed, in_groups};
+use super::softmax::{exponentials, highest};
 use super::tile::Scratch;
 use crate::isa::{Isa, per_isa};
 use crate::quantize::{integer, largest, quantize_row};
@@ -82,11 +82,20 @@ impl PageValue for i8 {
         });
     }
 
-    fn weigh(isa: Isa, weights: &mut [i16; SPAN], scores: Scores<'_, i32>) -> Weighed {
-        let mut of_row = [0.0; SPAN];
-        let (high, total, size) = weigh(isa, &mut of_row, scores);
-        round_weights(isa, weights, &of_row, size);
-        Weighed { high, total, factor: unit_of(size, WEIGHT_LIMIT) }
+    fn weigh(
+        isa: Isa,
+        weights: &mut [[i16; SPAN]],
+        weighed: &mut [Weighed],
+        scores: &[Scores<'_, i32>],
+        ahead: &mut Ahead,
+    ) {
+        let (mut of_rows, mut sizes) = ([[0.0; SPAN]; TOGETHER], [0.0; TOGETHER]);
+        weigh(isa, &mut of_rows, &mut sizes, weighed, scores, ahead);
+        let rows = of_rows.iter().zip(sizes);
+        for ((weights, weighed), (of_row, size)) in weights.iter_mut().zip(weighed).zip(rows) {
+            round_weights(isa, weights, of_row, size);
+            weighed.factor = unit_of(size, WEIGHT_LIMIT);
+        }
     }
 
     fn mix(
@@ -175,18 +184,31 @@ per_isa! {
 }
 
 per_isa! {
-    /// Makes a row's weights times the scales of their values; returns the largest score, the sum of the weights, and the largest product.
-    fn weigh(of_row: &mut [f32; SPAN], scores: Scores<'_, i32>) -> (f32, f32, f32) {
-        for i in 0..SPAN {
-            of_row[i] = scores.sums[i] as f32 * (scores.unit * scores.key_scales[i]);
+    /// Makes weights times the scales of their values, and finds the largest of each row.
+    fn weigh(
+        of_rows: &mut [[f32; SPAN]; TOGETHER],
+        sizes: &mut [f32; TOGETHER],
+        weighed: &mut [Weighed],
+        scores: &[Scores<'_, i32>],
+        ahead: &mut Ahead,
+    ) {
+        for ((of_row, weighed), scores) in of_rows.iter_mut().zip(&mut *weighed).zip(scores) {
+            for i in 0..SPAN {
+                of_row[i] = scores.sums[i] as f32 * (scores.unit * scores.key_scales[i]);
+            }
+            weighed.high = highest(of_row, scores.seen);
         }
-        let (high, total) = exponentials::<FMA>(of_row, scores.seen);
-        for i in 0..SPAN {
-            of_row[i] *= scores.value_scales[i];
+        let rows = of_rows.iter_mut().zip(sizes);
+        for (((of_row, size), weighed), scores) in rows.zip(weighed).zip(scores) {
+            ahead.of_row();
+            weighed.total = exponentials::<FMA>(of_row, scores.seen, weighed.high);
+            for i in 0..SPAN {
+                of_row[i] *= scores.value_scales[i];
+            }
+            // What is no position's may have been no number.
+            of_row[scores.seen..].fill(0.0);
+            *size = largest(of_row.iter().copied());
         }
-        // What is no position's may have been no number.
-        of_row[scores.seen..].fill(0.0);
-        (high, total, largest(of_row.iter().copied()))
     }
 }
 

@@ -83,8 +83,15 @@ pub trait PageValue: Copy + Default + Send + Sync + 'static {
         ahead: &mut Ahead,
     );
 
-    /// Turns a row's sums into weights w = exp(score − high), in the units of the returned `factor`; anything behind those that it sees.
-    fn weigh(isa: Isa, weights: &mut [Self::Factor; SPAN], scores: Scores<'_, Self::Sum>) -> Weighed;
+    /// Turns the sums of some rows, TOGETHER at most, into weights w = exp(score − high), in the units of `factor`; anything behind those that a
+    /// row sees.
+    fn weigh(
+        isa: Isa,
+        weights: &mut [[Self::Factor; SPAN]],
+        weighed: &mut [Weighed],
+        scores: &[Scores<'_, Self::Sum>],
+        ahead: &mut Ahead,
+    );
 
     /// sums[r] += Σ_s weights[r·SPAN + s]·v_s for sums [rows, width] of 1, 2 or 4 rows and the values of some blocks, from the first position of
     /// a word on.
@@ -128,8 +135,11 @@ pub struct Scores<'a, S> {
     pub value_scales: &'a [f32; SPAN],
 }
 
+/// Rows that are weighed side by side: what one waits for, its maximum and its sums across a register, the others hide.
+pub const TOGETHER: usize = 4;
+
 /// The largest score, Σ exp(score − high), and what the sums of values are to be multiplied by. Where all scores are −∞, so is `high`, and every weight is 0.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Weighed {
     pub high: f32,
     pub total: f32,

@@ -12,9 +12,9 @@ pub const fn state_size(width: usize) -> usize {
 /// Positions that share a pass of a loop: so many that it becomes one over the widest registers, in steps that leave no rest of a span.
 pub const STEP: usize = 64;
 
-/// Of the scores of a row [seen], and anything behind them, makes exp(score − high), 0 behind; returns high and the weights' sum.
+/// The largest score of a row [seen], and anything behind them, which becomes −∞ as far as `exponentials` goes.
 #[inline(always)]
-pub fn exponentials<const FMA: bool>(scores: &mut [f32; SPAN], seen: usize) -> (f32, f32) {
+pub fn highest(scores: &mut [f32; SPAN], seen: usize) -> f32 {
     let end = seen.next_multiple_of(STEP);
     scores[seen..end].fill(f32::NEG_INFINITY);
     let (steps, _) = scores[..end].as_chunks_mut::<STEP>();
@@ -25,7 +25,13 @@ pub fn exponentials<const FMA: bool>(scores: &mut [f32; SPAN], seen: usize) -> (
             high[i] = if scores[i] > high[i] { scores[i] } else { high[i] };
         }
     }
-    let high = folded(high, |a, b| if b > a { b } else { a });
+    folded(high, |a, b| if b > a { b } else { a })
+}
+
+/// Makes exp(score − high) of them, 0 behind; returns their sum.
+#[inline(always)]
+pub fn exponentials<const FMA: bool>(scores: &mut [f32; SPAN], seen: usize, high: f32) -> f32 {
+    let (steps, _) = scores[..seen.next_multiple_of(STEP)].as_chunks_mut::<STEP>();
     let shift = finite_or_zero(high);
     let mut total = [0.0; STEP];
     for weights in steps {
@@ -34,7 +40,7 @@ pub fn exponentials<const FMA: bool>(scores: &mut [f32; SPAN], seen: usize) -> (
             total[i] += weights[i];
         }
     }
-    (high, folded(total, |a, b| a + b))
+    folded(total, |a, b| a + b)
 }
 
 /// All lanes in one, half upon half: the order is always the same.

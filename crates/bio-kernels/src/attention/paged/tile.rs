@@ -4,12 +4,12 @@ use std::array::from_fn;
 use std::ops::Range;
 
 use super::ahead::{Ahead, STREAMS};
-use super::pages::{Blocks, Keys, PADDING, POSITIONS, PageValue, SPAN, Scores, groups, in_groups};
+use super::pages::{Blocks, Keys, PADDING, POSITIONS, PageValue, SPAN, Scores, TOGETHER, Weighed, groups, in_groups};
 use super::softmax::{merge, state_size};
 use super::{PageShape, PagedQueries};
 use crate::disjoint::Disjoint;
 use crate::isa::Isa;
-use crate::memory::{prefetch, prefetch_to_second_level};
+use crate::memory::prefetch;
 
 /// Lines of each stream that are asked for with a row's exponentials: fewer than wait for memory at once.
 const LINES_PER_ROW: usize = 8;
@@ -28,7 +28,7 @@ pub struct Scratch<P: PageValue> {
     value_scales: Vec<f32>,
     /// [rows, width]
     sums: Vec<P::Sum>,
-    factors: Vec<f32>,
+    weighed: Vec<Weighed>,
     pieces: Vec<Piece>,
     /// Positions of the span that the rows of a key head see.
     seen: Vec<usize>,
@@ -172,32 +172,45 @@ impl<P: PageValue> Tile<'_, P> {
         scratch.weights.resize(rows * SPAN, P::Factor::default());
         scratch.key_scales.resize(self.kv_heads.len() * SPAN, 0.0);
         scratch.value_scales.resize(self.kv_heads.len() * SPAN, 0.0);
-        scratch.factors.resize(rows, 0.0);
+        scratch.weighed.resize(rows, Weighed::default());
         let count = self.cut(&mut scratch.pieces, start..end);
         self.ask(scratch, count);
         self.score(scratch, count);
         self.read_value_scales(scratch, count);
         scratch.seen.clear();
         scratch.seen.extend((0..of_head).map(|row| self.seen(row).saturating_sub(start).min(SPAN)));
-        let state_rows = states.chunks_exact_mut(state_size(width));
         let lines = (LINES_PER_ROW * rows).min(scratch.ahead.left() / 2);
         scratch.ahead.phase(lines, rows);
-        let (key_scales, value_scales) =
-            (scratch.key_scales.as_chunks().0, scratch.value_scales.as_chunks().0);
-        let score_rows = scratch.scores.as_chunks().0.iter().zip(scratch.weights.as_chunks_mut().0);
-        for (r, (state, (sums, weights))) in state_rows.zip(score_rows).enumerate() {
-            let (kv_head, seen, unit) = (r / of_head, scratch.seen[r % of_head], scratch.units[r]);
-            let (key_scales, value_scales) = (&key_scales[kv_head], &value_scales[kv_head]);
-            scratch.ahead.begin(1);
-            scratch.ahead.fetch(1, prefetch_to_second_level);
-            let weighed = P::weigh(self.isa, weights, Scores { sums, seen, unit, key_scales, value_scales });
-            let (_, of_row) = state.split_at_mut(width);
-            (of_row[0], of_row[1], scratch.factors[r]) = (weighed.high, weighed.total, weighed.factor);
-        }
+        self.weigh(scratch);
         self.mix(scratch, count);
-        let sums = scratch.sums.chunks_exact(width).zip(&scratch.factors);
-        for (state, (sums, factor)) in states.chunks_exact_mut(state_size(width)).zip(sums) {
-            P::settle(self.isa, &mut state[..width], sums, *factor);
+        let rows = scratch.sums.chunks_exact(width).zip(&scratch.weighed);
+        for (state, (sums, weighed)) in states.chunks_exact_mut(state_size(width)).zip(rows) {
+            let (mixed, of_row) = state.split_at_mut(width);
+            P::settle(self.isa, mixed, sums, weighed.factor);
+            (of_row[0], of_row[1]) = (weighed.high, weighed.total);
+        }
+    }
+
+    fn weigh(&self, scratch: &mut Scratch<P>) {
+        let Scratch { scores, weights, weighed, units, seen, key_scales, value_scales, ahead, .. } = scratch;
+        let (scores, weights) = (scores.as_chunks().0, weights.as_chunks_mut().0);
+        let (key_scales, value_scales) = (key_scales.as_chunks().0, value_scales.as_chunks().0);
+        let of_head = self.rows_per_head();
+        for first in (0..self.rows()).step_by(TOGETHER) {
+            let rows = first..(first + TOGETHER).min(self.rows());
+            let of_rows: [Scores<'_, P::Sum>; TOGETHER] = from_fn(|i| {
+                let row = rows.start + i.min(rows.len() - 1);
+                let (key_scales, value_scales) = (&key_scales[row / of_head], &value_scales[row / of_head]);
+                Scores {
+                    sums: &scores[row],
+                    seen: seen[row % of_head],
+                    unit: units[row],
+                    key_scales,
+                    value_scales,
+                }
+            });
+            let of_rows = &of_rows[..rows.len()];
+            P::weigh(self.isa, &mut weights[rows.clone()], &mut weighed[rows], of_rows, ahead);
         }
     }
 
