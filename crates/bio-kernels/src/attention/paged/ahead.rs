@@ -6,7 +6,7 @@ use crate::memory::prefetch_to_second_level;
 pub const STREAMS: usize = 4;
 const LINE: usize = 64;
 /// Lines are counted in fractions, so that they are spread evenly over however many computations there are.
-const ONE: usize = 1 << 16;
+const ONE: usize = 1 << 20;
 
 /// What a span and the beginning of the next will read, in that order, asked for a line of each stream at a time between computations: so lines
 /// never fill the queue of loads, and memory has work while exponentials are taken. It costs as many instructions as the computations leave
@@ -19,10 +19,12 @@ pub struct Ahead {
     /// What is asked for now, and bytes of each stream that were.
     now: Streams,
     done: usize,
-    /// Lines of each stream that no phase has, and those that the rest of this one's calls share.
+    /// Lines of each stream that no phase has.
     lines: usize,
-    of_phase: usize,
+    /// Calls that this phase has left, what falls to one of them and to one of its `parts`, and what is due.
     calls: usize,
+    per_call: usize,
+    parts: usize,
     per_part: usize,
     due: usize,
 }
@@ -63,15 +65,18 @@ impl Ahead {
     /// The next `calls` of kernels are to ask for so many lines of each stream.
     pub fn phase(&mut self, lines: usize, calls: usize) {
         self.lines = self.lines.saturating_sub(lines);
-        (self.of_phase, self.calls) = (lines, calls);
+        (self.calls, self.per_call, self.parts) = (calls, lines * ONE / calls.max(1), 0);
     }
 
     /// A call's share is to be asked for in `parts`.
     #[inline(always)]
     pub fn begin(&mut self, parts: usize) {
-        let lines = (self.of_phase / self.calls.max(1)) as u32;
-        self.per_part = lines as usize * ONE / parts.max(1);
-        self.of_phase -= lines as usize;
+        // Calls of a phase have as many parts, most of them: one division serves them. Calls that weren't foreseen ask for nothing.
+        if self.calls == 0 {
+            (self.parts, self.per_part) = (0, 0);
+        } else if self.parts != parts {
+            (self.parts, self.per_part) = (parts, self.per_call / parts.max(1));
+        }
         self.calls = self.calls.saturating_sub(1);
     }
 

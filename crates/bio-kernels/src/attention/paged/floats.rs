@@ -19,7 +19,7 @@ use std::cell::RefCell;
 use std::thread::LocalKey;
 
 use super::ahead::Ahead;
-use super::pages::{Blocks, Keys, PADDING, POSITIONS, PageValue, SPAN, Scores, Weighed, in_groups};
+use super::pages::{Blocks, Keys, PADDING, POSITIONS, PageValue, SPAN, Scores, TOGETHER, Weighed, in_groups};
 use super::softmax::{exponentials, highest};
 use super::tile::Scratch;
 use crate::convert::{f32_from_bf16, narrow};
@@ -283,7 +283,7 @@ impl<P: Float> PageValue for P {
         isa: Isa,
         weights: &mut [[f32; SPAN]],
         weighed: &mut [Weighed],
-        scores: &[Scores<'_, f32>],
+        scores: &[Option<Scores<'_, f32>>; TOGETHER],
         ahead: &mut Ahead,
     ) {
         weigh(isa, weights, weighed, scores, ahead);
@@ -334,14 +334,14 @@ per_isa! {
     fn weigh(
         weights: &mut [[f32; SPAN]],
         weighed: &mut [Weighed],
-        scores: &[Scores<'_, f32>],
+        scores: &[Option<Scores<'_, f32>>; TOGETHER],
         ahead: &mut Ahead,
     ) {
-        for ((weights, weighed), scores) in weights.iter_mut().zip(&mut *weighed).zip(scores) {
+        for ((weights, weighed), scores) in weights.iter_mut().zip(&mut *weighed).zip(scores.iter().flatten()) {
             *weights = *scores.sums;
             weighed.high = highest(weights, scores.seen);
         }
-        for ((weights, weighed), scores) in weights.iter_mut().zip(weighed).zip(scores) {
+        for ((weights, weighed), scores) in weights.iter_mut().zip(weighed).zip(scores.iter().flatten()) {
             ahead.of_row();
             weighed.total = exponentials::<FMA>(weights, scores.seen, weighed.high);
             weighed.factor = 1.0;

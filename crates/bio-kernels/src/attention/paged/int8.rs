@@ -86,7 +86,7 @@ impl PageValue for i8 {
         isa: Isa,
         weights: &mut [[i16; SPAN]],
         weighed: &mut [Weighed],
-        scores: &[Scores<'_, i32>],
+        scores: &[Option<Scores<'_, i32>>; TOGETHER],
         ahead: &mut Ahead,
     ) {
         let (mut of_rows, mut sizes) = ([[0.0; SPAN]; TOGETHER], [0.0; TOGETHER]);
@@ -126,9 +126,15 @@ impl PageValue for i8 {
     }
 
     fn read_scales(to: &mut [f32], head: &[i8], tokens: Range<usize>, shape: PageShape) {
-        for (to, bytes) in to.iter_mut().zip(head[scales_of(tokens, shape)].as_chunks::<4>().0) {
-            *to = f32::from_le_bytes(bytes.map(i8::cast_unsigned));
+        let scales = head[scales_of(tokens, shape)].as_chunks::<4>().0;
+        let from_bytes = |bytes: &[i8; 4]| f32::from_le_bytes(bytes.map(i8::cast_unsigned));
+        // A whole block's are a few registers.
+        let whole = <&[[i8; 4]; POSITIONS]>::try_from(scales);
+        if let (Some(to), Ok(scales)) = (to.first_chunk_mut(), whole) {
+            *to = scales.each_ref().map(from_bytes);
+            return;
         }
+        to.iter_mut().zip(scales).for_each(|(to, bytes)| *to = from_bytes(bytes));
     }
 
     fn write_scale(head: &mut [i8], token: usize, scale: f32, shape: PageShape) {
@@ -189,17 +195,17 @@ per_isa! {
         of_rows: &mut [[f32; SPAN]; TOGETHER],
         sizes: &mut [f32; TOGETHER],
         weighed: &mut [Weighed],
-        scores: &[Scores<'_, i32>],
+        scores: &[Option<Scores<'_, i32>>; TOGETHER],
         ahead: &mut Ahead,
     ) {
-        for ((of_row, weighed), scores) in of_rows.iter_mut().zip(&mut *weighed).zip(scores) {
+        for ((of_row, weighed), scores) in of_rows.iter_mut().zip(&mut *weighed).zip(scores.iter().flatten()) {
             for i in 0..SPAN {
                 of_row[i] = scores.sums[i] as f32 * (scores.unit * scores.key_scales[i]);
             }
             weighed.high = highest(of_row, scores.seen);
         }
         let rows = of_rows.iter_mut().zip(sizes);
-        for (((of_row, size), weighed), scores) in rows.zip(weighed).zip(scores) {
+        for (((of_row, size), weighed), scores) in rows.zip(weighed).zip(scores.iter().flatten()) {
             ahead.of_row();
             weighed.total = exponentials::<FMA>(of_row, scores.seen, weighed.high);
             for i in 0..SPAN {

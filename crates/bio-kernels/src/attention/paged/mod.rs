@@ -196,6 +196,7 @@ pub fn paged_attention<P: PageValue>(
                 value_pages,
                 queries: &queries,
                 shape,
+                group,
                 tokens: tiles[task / parts_of_heads].clone(),
                 kv_heads: first..(first + heads).min(shape.kv_heads),
             }

@@ -83,13 +83,13 @@ pub trait PageValue: Copy + Default + Send + Sync + 'static {
         ahead: &mut Ahead,
     );
 
-    /// Turns the sums of some rows, TOGETHER at most, into weights w = exp(score − high), in the units of `factor`; anything behind those that a
+    /// Turns the sums of as many rows as there are into weights w = exp(score − high), in the units of `factor`; anything behind those that a
     /// row sees.
     fn weigh(
         isa: Isa,
         weights: &mut [[Self::Factor; SPAN]],
         weighed: &mut [Weighed],
-        scores: &[Scores<'_, Self::Sum>],
+        scores: &[Option<Scores<'_, Self::Sum>>; TOGETHER],
         ahead: &mut Ahead,
     );
 

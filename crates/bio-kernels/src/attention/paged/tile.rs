@@ -1,6 +1,7 @@
 //! One task of paged attention: some query tokens of one sequence against some key heads, span by span.
 
 use std::array::from_fn;
+use std::iter::repeat_n;
 use std::ops::Range;
 
 use super::ahead::{Ahead, STREAMS};
@@ -32,6 +33,8 @@ pub struct Scratch<P: PageValue> {
     pieces: Vec<Piece>,
     /// Positions of the span that the rows of a key head see.
     seen: Vec<usize>,
+    /// Neighbouring rows of a key head that see as many positions of some pieces, and how many.
+    alike: Vec<(Range<usize>, usize)>,
     ahead: Ahead,
     /// A piece of keys or values, padded.
     room: Vec<P>,
@@ -70,18 +73,16 @@ pub struct Tile<'a, P> {
     pub value_pages: &'a [P],
     pub queries: &'a PagedQueries<'a>,
     pub shape: PageShape,
+    /// Query heads of a key head.
+    pub group: usize,
     pub tokens: Range<usize>,
     pub kv_heads: Range<usize>,
 }
 
 impl<P: PageValue> Tile<'_, P> {
-    fn group(&self) -> usize {
-        self.queries.heads / self.shape.kv_heads
-    }
-
     /// Rows of one key head.
     fn rows_per_head(&self) -> usize {
-        self.tokens.len() * self.group()
+        self.tokens.len() * self.group
     }
 
     pub fn rows(&self) -> usize {
@@ -92,13 +93,18 @@ impl<P: PageValue> Tile<'_, P> {
         self.shape.head_dim.next_multiple_of(PADDING)
     }
 
-    /// Positions that a row of a key head sees.
-    fn seen(&self, row: usize) -> usize {
-        self.queries.positions[self.tokens.start + row / self.group()] as usize + 1
+    /// Positions that a token sees.
+    fn seen(&self, token: usize) -> usize {
+        self.queries.positions[token] as usize + 1
     }
 
     fn longest(&self) -> usize {
-        self.tokens.clone().map(|t| self.queries.positions[t] as usize + 1).max().unwrap_or(0)
+        self.tokens.clone().map(|token| self.seen(token)).max().unwrap_or(0)
+    }
+
+    /// Positions that each row of a key head sees.
+    fn seen_by_rows(&self) -> impl Iterator<Item = usize> {
+        self.tokens.clone().flat_map(|token| repeat_n(self.seen(token), self.group))
     }
 
     pub fn spans(&self) -> usize {
@@ -107,8 +113,8 @@ impl<P: PageValue> Tile<'_, P> {
 
     /// Where a token's query heads of a key head are, [group, headDim].
     fn heads_of(&self, token: usize, kv_head: usize) -> Range<usize> {
-        let at = (token * self.queries.heads + kv_head * self.group()) * self.shape.head_dim;
-        at..at + self.group() * self.shape.head_dim
+        let at = (token * self.queries.heads + kv_head * self.group) * self.shape.head_dim;
+        at..at + self.group * self.shape.head_dim
     }
 
     pub fn attend_all(&self, out: &Disjoint<'_, f32>) {
@@ -165,7 +171,7 @@ impl<P: PageValue> Tile<'_, P> {
 
     /// The states [rows, state] of one span.
     fn attend(&self, span: usize, states: &mut [f32], scratch: &mut Scratch<P>) {
-        let (rows, of_head, width) = (self.rows(), self.rows_per_head(), self.width());
+        let (rows, width) = (self.rows(), self.width());
         let start = span * SPAN;
         let end = self.longest().min(start + SPAN);
         scratch.scores.resize(rows * SPAN, P::Sum::default());
@@ -178,7 +184,7 @@ impl<P: PageValue> Tile<'_, P> {
         self.score(scratch, count);
         self.read_value_scales(scratch, count);
         scratch.seen.clear();
-        scratch.seen.extend((0..of_head).map(|row| self.seen(row).saturating_sub(start).min(SPAN)));
+        scratch.seen.extend(self.seen_by_rows().map(|seen| seen.saturating_sub(start).min(SPAN)));
         let lines = (LINES_PER_ROW * rows).min(scratch.ahead.left() / 2);
         scratch.ahead.phase(lines, rows);
         self.weigh(scratch);
@@ -195,22 +201,13 @@ impl<P: PageValue> Tile<'_, P> {
         let Scratch { scores, weights, weighed, units, seen, key_scales, value_scales, ahead, .. } = scratch;
         let (scores, weights) = (scores.as_chunks().0, weights.as_chunks_mut().0);
         let (key_scales, value_scales) = (key_scales.as_chunks().0, value_scales.as_chunks().0);
-        let of_head = self.rows_per_head();
-        for first in (0..self.rows()).step_by(TOGETHER) {
-            let rows = first..(first + TOGETHER).min(self.rows());
-            let of_rows: [Scores<'_, P::Sum>; TOGETHER] = from_fn(|i| {
-                let row = rows.start + i.min(rows.len() - 1);
-                let (key_scales, value_scales) = (&key_scales[row / of_head], &value_scales[row / of_head]);
-                Scores {
-                    sums: &scores[row],
-                    seen: seen[row % of_head],
-                    unit: units[row],
-                    key_scales,
-                    value_scales,
-                }
-            });
-            let of_rows = &of_rows[..rows.len()];
-            P::weigh(self.isa, &mut weights[rows.clone()], &mut weighed[rows], of_rows, ahead);
+        let heads = (0..self.kv_heads.len()).flat_map(|head| seen.iter().map(move |seen| (head, *seen)));
+        let mut rows = scores.iter().zip(units).zip(heads).map(|((sums, unit), (head, seen))| {
+            let (key_scales, value_scales) = (&key_scales[head], &value_scales[head]);
+            Scores { sums, seen, unit: *unit, key_scales, value_scales }
+        });
+        for (weights, weighed) in weights.chunks_mut(TOGETHER).zip(weighed.chunks_mut(TOGETHER)) {
+            P::weigh(self.isa, weights, weighed, &from_fn(|_| rows.next()), ahead);
         }
     }
 
@@ -279,31 +276,34 @@ impl<P: PageValue> Tile<'_, P> {
 
     /// Weighs the values of a span.
     fn mix(&self, scratch: &mut Scratch<P>, count: usize) {
-        let Scratch { weights, sums, pieces, seen, ahead, room, .. } = scratch;
+        let Scratch { weights, sums, pieces, seen, alike, ahead, room, .. } = scratch;
         let (width, rows) = (self.width(), self.rows_per_head());
         sums.clear();
         sums.resize(self.rows() * width, P::Sum::default());
         ahead.phase(ahead.left(), self.calls(count));
         for pieces in pieces[..count].chunks(STREAMS) {
             let range = words_of::<P>(pieces);
-            let of_pieces = |row: usize| seen[row].clamp(range.start, range.end) - range.start;
+            let sees = |row: usize| seen[row].clamp(range.start, range.end) - range.start;
+            // As many rows as registers serve, while they see as much of the pieces.
+            alike.clear();
+            let mut first = 0;
+            while first < rows {
+                let others = (first + 1..rows.min(first + 4)).take_while(|row| sees(*row) == sees(first));
+                let count = 1 + others.count();
+                alike.push((first..first + count, sees(first)));
+                first += count;
+            }
             for (head, kv_head) in self.kv_heads.clone().enumerate() {
                 let values = self.values_of(pieces, kv_head, room);
-                // As many rows as registers serve, while they see as much of the pieces.
-                let mut first = 0;
-                while first < rows {
-                    let sees = of_pieces(first);
-                    let alike =
-                        (first + 1..rows.min(first + 4)).take_while(|row| of_pieces(*row) == sees).count()
-                            + 1;
+                for (of_head, sees) in &*alike {
                     let mut left = sees.next_multiple_of(P::POSITIONS_PER_WORD) * width;
                     let values = values.map(|values| {
                         let (values, _) = values.split_at(left.min(values.len()));
                         left -= values.len();
                         values
                     });
-                    in_groups(alike, |r, group| {
-                        let row = head * rows + first + r;
+                    in_groups(of_head.len(), |r, group| {
+                        let row = head * rows + of_head.start + r;
                         P::mix(
                             self.isa,
                             &mut sums[row * width..(row + group) * width],
@@ -313,7 +313,6 @@ impl<P: PageValue> Tile<'_, P> {
                             ahead,
                         );
                     });
-                    first += alike;
                 }
             }
         }
@@ -422,9 +421,10 @@ impl<P: PageValue> Tile<'_, P> {
     /// Adds a span to the rows that see it.
     fn merge(&self, states: &mut [f32], of_span: &[f32], span: usize) {
         let size = state_size(self.width());
-        let rows = states.chunks_exact_mut(size).zip(of_span.chunks_exact(size)).enumerate();
-        for (r, (state, of_span)) in rows {
-            if self.seen(r % self.rows_per_head()) > span * SPAN {
+        let rows = states.chunks_exact_mut(size).zip(of_span.chunks_exact(size));
+        let seen = self.kv_heads.clone().flat_map(|_| self.seen_by_rows());
+        for ((state, of_span), seen) in rows.zip(seen) {
+            if seen > span * SPAN {
                 merge(self.isa, state, of_span);
             }
         }
