@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use super::super::ahead::STREAMS;
 use super::super::pages::PageValue;
-use super::{Ahead, Blocks, Float, Keys, PADDING, SPAN};
+use super::{Ahead, Blocks, Float, Keys, PADDING, POSITIONS, SPAN};
 use crate::memory::prefetch_to_second_level;
 
 /// Words of keys between two looks at what is to be fetched.
@@ -25,10 +25,13 @@ pub fn score_rows<P: Float>(
     let (scores, q) = (scores.as_mut_ptr(), queries.as_ptr());
     // SAFETY: as many rows of queries as `rows` and as long, and a score for each pair, by the check.
     unsafe {
-        match rows {
-            4 => blocks_of::<P, 4>(scores, q, keys, width, ahead),
-            2 => blocks_of::<P, 2>(scores, q, keys, width, ahead),
-            _ => blocks_of::<P, 1>(scores, q, keys, width, ahead),
+        match (rows, keys.tokens == [POSITIONS; STREAMS]) {
+            (4, true) => blocks_of::<P, 4, true>(scores, q, keys, width, ahead),
+            (4, false) => blocks_of::<P, 4, false>(scores, q, keys, width, ahead),
+            (2, true) => blocks_of::<P, 2, true>(scores, q, keys, width, ahead),
+            (2, false) => blocks_of::<P, 2, false>(scores, q, keys, width, ahead),
+            (_, true) => blocks_of::<P, 1, true>(scores, q, keys, width, ahead),
+            (_, false) => blocks_of::<P, 1, false>(scores, q, keys, width, ahead),
         }
     }
 }
@@ -36,10 +39,11 @@ pub fn score_rows<P: Float>(
 /// Scores of R rows of queries, a register of them for each block.
 ///
 /// # Safety
-/// Rows of `width` values, R at `q`; a score for each position at `scores` and at each multiple of SPAN behind, R in all; checked keys.
+/// Rows of `width` values, R at `q`; a score for each position at `scores` and at each multiple of SPAN behind, R in all; checked keys, their
+/// blocks of sixteen positions where they are WHOLE.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn blocks_of<P: Float, const R: usize>(
+unsafe fn blocks_of<P: Float, const R: usize, const WHOLE: bool>(
     scores: *mut f32,
     mut q: *const f32,
     keys: &Keys<'_, P>,
@@ -57,7 +61,14 @@ unsafe fn blocks_of<P: Float, const R: usize>(
             let mut words = [_mm512_setzero_si512(); STREAMS];
             for b in 0..STREAMS {
                 // SAFETY: the words of the positions that are there, by the check.
-                words[b] = unsafe { _mm512_maskz_loadu_epi32(seen[b], at[b].cast()) };
+                words[b] = unsafe {
+                    // A mask takes a port that products need.
+                    if WHOLE {
+                        _mm512_loadu_si512(at[b].cast())
+                    } else {
+                        _mm512_maskz_loadu_epi32(seen[b], at[b].cast())
+                    }
+                };
                 at[b] = at[b].wrapping_add(keys.stride);
             }
             for part in 0..P::PER_WORD {
