@@ -49,6 +49,10 @@ function placeOf(
   return first * blockTokens + offset * Math.min(perWord, headDim - first) + within
 }
 
+/** What is stored of an int8, and back: of keys 128 more, as an unsigned byte. */
+const stored = (value: number, content: PagedWriteOptions['content']): number =>
+  content === 'keys' ? value ^ -128 : value
+
 const view = (pages: KvPages): DataView => new DataView(pages.buffer, pages.byteOffset, pages.byteLength)
 
 export function pagedWrite(
@@ -66,7 +70,7 @@ export function pagedWrite(
       if (pages instanceof Int8Array)
         view(pages).setFloat32(at.scale, quantizeRow(rounded, 0, rows, from, headDim), true)
       for (let i = 0; i < headDim; i++) {
-        const value = pages instanceof Int8Array ? rounded[i]! : rows[from + i]!
+        const value = pages instanceof Int8Array ? stored(rounded[i]!, content) : rows[from + i]!
         pages[at.start + placeOf(pages, content, at.offset, i, options)] =
           pages instanceof Uint16Array ? bf16FromF32(value) : value
       }
@@ -107,7 +111,8 @@ export function pagedAttention(
       const at = pageAt(pages, block * blockTokens + (position % blockTokens), head, options)
       for (let i = 0; i < headDim; i++) {
         const value = pages[at.start + placeOf(pages, content, at.offset, i, options)]!
-        row[i] = pages instanceof Uint16Array ? f32FromBf16(value) : value
+        if (pages instanceof Int8Array) row[i] = stored(value, content)
+        else row[i] = pages instanceof Uint16Array ? f32FromBf16(value) : value
       }
       return pages instanceof Int8Array ? view(pages).getFloat32(at.scale, true) : 1
     }
@@ -153,9 +158,9 @@ export function pagedAttention(
   }
 }
 
-/** The largest integer that an element of a query is held as beside int8 keys: Σ over the dimensions stays below 2³¹. */
+/** The largest integer that an element of a query is held as beside int8 keys: two signed bytes hold it, and Σ over the dimensions stays below 2³¹. */
 function queryLimit(headDim: number): number {
-  return Math.min(WEIGHT_LIMIT, Math.floor((2 ** 31 - 1) / (128 * headDim)))
+  return Math.min(127 * 256 + 127, Math.floor((2 ** 31 - 1) / (128 * headDim)))
 }
 
 /** x = round(x·(limit / max|x|)), half to even, not below `least`; returns what one stands for: NaN where x holds what is no finite number. */

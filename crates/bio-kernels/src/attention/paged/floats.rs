@@ -244,18 +244,18 @@ impl<P: Float> PageValue for P {
         1.0
     }
 
-    fn load_query(_: Isa, to: &mut [f32], query: &[f32], scale: f32) -> f32 {
+    fn load_query(_: Isa, to: &mut [f32], query: &[f32], scale: f32) -> (f32, f32) {
         to.fill(0.0);
         for (to, value) in to.iter_mut().zip(query) {
             *to = value * scale;
         }
-        1.0
+        (1.0, 0.0)
     }
 
     fn score(
         isa: Isa,
         sums: &mut [f32],
-        queries: &[f32],
+        (queries, _): (&[f32], &[f32]),
         keys: &Keys<'_, P>,
         width: usize,
         ahead: &mut Ahead,

@@ -33,9 +33,9 @@ use crate::quantize::{integer, largest, quantize_row};
 /// The largest weight: Σ over a span of weights times values stays below 2³¹.
 const WEIGHT_LIMIT: f32 = 32767.0;
 
-/// The largest element of a query: Σ over the dimensions of elements times keys stays below 2³¹.
+/// The largest element of a query: two signed bytes hold it, and Σ over the dimensions of elements times keys stays below 2³¹.
 fn query_limit(head_dim: usize) -> f32 {
-    (i32::MAX as usize / (128 * head_dim)).min(32767) as f32
+    (i32::MAX as usize / (128 * head_dim)).min(127 * 256 + 127) as f32
 }
 
 impl PageValue for i8 {
@@ -48,24 +48,26 @@ impl PageValue for i8 {
         quantize_row(isa, to, row)
     }
 
-    fn load_query(isa: Isa, to: &mut [i16], query: &[f32], scale: f32) -> f32 {
+    fn raise_key(row: &mut [i8]) {
+        row.iter_mut().for_each(|value| *value ^= i8::MIN);
+    }
+
+    fn load_query(isa: Isa, to: &mut [i16], query: &[f32], scale: f32) -> (f32, i32) {
         let unit = load_query(isa, to, query, scale);
-        for word in to.as_chunks_mut().0 {
-            order_word(isa, word);
-        }
-        unit
+        (unit, order_query(isa, to))
     }
 
     fn score(
         isa: Isa,
         sums: &mut [i32],
-        queries: &[i16],
+        (queries, begin): (&[i16], &[i32]),
         keys: &Keys<'_, i8>,
         width: usize,
         ahead: &mut Ahead,
     ) {
         in_groups(queries.len() / width, |r, rows| {
-            let (sums, queries) = (&mut sums[r * SPAN..], &queries[r * width..(r + rows) * width]);
+            let queries = (&queries[r * width..(r + rows) * width], &begin[r..r + rows]);
+            let sums = &mut sums[r * SPAN..];
             match isa {
                 #[cfg(target_arch = "x86_64")]
                 // SAFETY: these tiers have AVX-512 F, BW and VNNI.
@@ -147,13 +149,17 @@ impl PageValue for i8 {
     }
 }
 
-/// A word's factors in the order in which `score` wants them.
-fn order_word(isa: Isa, word: &mut [i16; i8::PER_WORD]) {
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 | Isa::Avx512Bf16 => avx512::split(word),
-        _ => word.swap(1, 2),
+/// Puts a query's factors in the order in which `score` wants them; returns what its sums begin with, as keys are stored 128 higher.
+fn order_query(isa: Isa, query: &mut [i16]) -> i32 {
+    let sum: i32 = query.iter().map(|factor| i32::from(*factor)).sum();
+    for word in query.as_chunks_mut::<{ i8::PER_WORD }>().0 {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 | Isa::Avx512Bf16 => avx512::split(word),
+            _ => word.swap(1, 2),
+        }
     }
+    sum.wrapping_mul(-128)
 }
 
 /// Where some tokens' scales are in the head of a block.
@@ -247,7 +253,7 @@ per_isa! {
     }
 }
 
-fn score_rows(scores: &mut [i32], queries: &[i16], keys: &Keys<'_, i8>, width: usize) {
+fn score_rows(scores: &mut [i32], queries: (&[i16], &[i32]), keys: &Keys<'_, i8>, width: usize) {
     let mut first = 0;
     for block in 0..keys.blocks.len() {
         score_block(&mut scores[first..], queries, keys, block, width);
@@ -255,19 +261,26 @@ fn score_rows(scores: &mut [i32], queries: &[i16], keys: &Keys<'_, i8>, width: u
     }
 }
 
-/// The scores of one block, position upon position.
+/// The scores of one block, position upon position. Sums on the way may pass 2³¹ and wrap, as on every tier; the last does not.
 #[inline(always)]
-fn score_block(scores: &mut [i32], queries: &[i16], keys: &Keys<'_, i8>, block: usize, width: usize) {
+fn score_block(
+    scores: &mut [i32],
+    (queries, begin): (&[i16], &[i32]),
+    keys: &Keys<'_, i8>,
+    block: usize,
+    width: usize,
+) {
     const PER_WORD: usize = i8::PER_WORD;
     let tokens = keys.tokens[block];
-    for (scores, query) in scores.chunks_mut(SPAN).zip(queries.chunks_exact(width)) {
-        let mut sums = [0; POSITIONS];
+    for ((scores, query), begin) in scores.chunks_mut(SPAN).zip(queries.chunks_exact(width)).zip(begin) {
+        let mut sums = [*begin; POSITIONS];
         let words = keys.blocks[block].chunks(keys.stride).zip(query.as_chunks::<PER_WORD>().0);
         for (words, [a, c, b, d]) in words.take(keys.words) {
             let query = [a, b, c, d].map(|factor| i32::from(*factor));
             for (sum, word) in sums.iter_mut().zip(words[..tokens * PER_WORD].as_chunks::<PER_WORD>().0) {
-                let products = query.iter().zip(word).map(|(query, key)| query * i32::from(*key));
-                *sum += products.sum::<i32>();
+                let products =
+                    query.iter().zip(word).map(|(query, key)| query * i32::from(key.cast_unsigned()));
+                *sum = products.fold(*sum, i32::wrapping_add);
             }
         }
         scores[..tokens].copy_from_slice(&sums[..tokens]);
@@ -334,8 +347,9 @@ mod tests {
             let value = |s: usize, d: usize| i64::from(values[s * width + d]);
             let stride = POSITIONS * i8::PER_WORD;
             for isa in available() {
-                let mut queries_in_words = queries.clone();
-                queries_in_words.as_chunks_mut().0.iter_mut().for_each(|word| order_word(isa, word));
+                let mut in_order = queries.clone();
+                let begin: Vec<i32> =
+                    in_order.chunks_exact_mut(width).map(|query| order_query(isa, query)).collect();
                 let mut scores = vec![0; rows * SPAN];
                 let mut first = 0;
                 while first < tokens {
@@ -351,6 +365,7 @@ mod tests {
                             let at = d / i8::PER_WORD * stride + (t - counts.start) * i8::PER_WORD;
                             block[at + d % i8::PER_WORD] = values[t * width + d];
                         }
+                        i8::raise_key(&mut block);
                         block
                     });
                     let keys = Keys {
@@ -360,7 +375,8 @@ mod tests {
                         stride,
                     };
                     let ahead = &mut Ahead::default();
-                    i8::score(isa, &mut scores[counts[0].start..], &queries_in_words, &keys, width, ahead);
+                    let to = &mut scores[counts[0].start..];
+                    i8::score(isa, to, (&in_order, &begin), &keys, width, ahead);
                 }
                 for (r, s) in (0..rows).flat_map(|r| (0..tokens).map(move |s| (r, s))) {
                     let exact: i64 =

@@ -103,6 +103,7 @@ pub fn paged_write<P: PageValue>(
                         }
                     },
                     PageContent::Keys => {
+                        P::raise_key(rounded);
                         let words = head[..block_tokens * head_dim].chunks_mut(block_tokens * P::PER_WORD);
                         for (words, word) in words.zip(rounded.chunks(P::PER_WORD)) {
                             words[token * word.len()..][..word.len()].copy_from_slice(word);

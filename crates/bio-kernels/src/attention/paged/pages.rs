@@ -3,7 +3,8 @@
 //! A head of a block of values is its tokens' rows [blockTokens, headDim]; in int8 four rows at a time, turned: [blockTokens / 4, headDim, 4],
 //! so that a word's four products are of one sum. A head of keys is turned too: a word is four bytes of a token's row (one value of f32, two of
 //! bf16, four of int8), and a head is [words of a row, blockTokens] of them, so that a register holds the same word of sixteen positions and
-//! their scores need no additions across it. Where what a word takes doesn't divide blockTokens, or headDim, the last words are as much narrower.
+//! their scores need no additions across it. Keys of int8 are stored 128 higher, as unsigned bytes, so that queries may be the signed factors of
+//! their products; queries know what that adds to a score. Where what a word takes doesn't divide blockTokens, or headDim, the last words are as much narrower.
 //! Behind either lie in int8 the tokens' f32 scales, four bytes each, little-endian.
 
 use std::cell::RefCell;
@@ -70,14 +71,19 @@ pub trait PageValue: Copy + Default + Send + Sync + 'static {
     /// Rounds one token's row; returns its scale, 1 where the format has none.
     fn round_row(isa: Isa, to: &mut [Self], row: &[f32]) -> f32;
 
-    /// Takes a query [headDim]·scale into `to` [width], zeros behind, in the order in which `score` wants it; returns the unit of its factors.
-    fn load_query(isa: Isa, to: &mut [Self::Factor], query: &[f32], scale: f32) -> f32;
+    /// Makes of a rounded row what is stored of a key.
+    fn raise_key(_row: &mut [Self]) {}
 
-    /// sums[r·SPAN + s] = ⟨q_r, k_s⟩ for q [rows, width] and the keys of some blocks: `sums` starts at the first of their positions.
+    /// Takes a query [headDim]·scale into `to` [width], zeros behind, in the order in which `score` wants it; returns the unit of its factors, and
+    /// what its sums begin with.
+    fn load_query(isa: Isa, to: &mut [Self::Factor], query: &[f32], scale: f32) -> (f32, Self::Sum);
+
+    /// sums[r·SPAN + s] = begin[r] + ⟨q_r, k_s⟩, as they are stored, for q [rows, width] and the keys of some blocks: `sums` starts at the first of
+    /// their positions.
     fn score(
         isa: Isa,
         sums: &mut [Self::Sum],
-        queries: &[Self::Factor],
+        queries_and_begin: (&[Self::Factor], &[Self::Sum]),
         keys: &Keys<'_, Self>,
         width: usize,
         ahead: &mut Ahead,

@@ -18,9 +18,10 @@ const LINES_PER_ROW: usize = 8;
 /// One thread's memory. Rows are those of the first key head, then of the next.
 #[derive(Default)]
 pub struct Scratch<P: PageValue> {
-    /// [rows, width] and [rows]
+    /// [rows, width], and [rows]
     queries: Vec<P::Factor>,
     units: Vec<f32>,
+    begin: Vec<P::Sum>,
     /// [rows, SPAN]
     scores: Vec<P::Sum>,
     weights: Vec<P::Factor>,
@@ -154,16 +155,19 @@ impl<P: PageValue> Tile<'_, P> {
         });
     }
 
-    fn load_queries(&self, Scratch { queries, units, .. }: &mut Scratch<P>) {
+    fn load_queries(&self, Scratch { queries, units, begin, .. }: &mut Scratch<P>) {
         let (width, head_dim) = (self.width(), self.shape.head_dim);
         queries.resize(self.rows() * width, P::Factor::default());
         units.clear();
+        begin.clear();
         let mut to = queries.chunks_exact_mut(width);
         for kv_head in self.kv_heads.clone() {
             for t in self.tokens.clone() {
                 let rows = self.q[self.heads_of(t, kv_head)].chunks_exact(head_dim);
                 for (query, to) in rows.zip(&mut to) {
-                    units.push(P::load_query(self.isa, to, query, self.queries.scale));
+                    let (unit, begins) = P::load_query(self.isa, to, query, self.queries.scale);
+                    units.push(unit);
+                    begin.push(begins);
                 }
             }
         }
@@ -236,7 +240,7 @@ impl<P: PageValue> Tile<'_, P> {
     }
 
     fn score(&self, scratch: &mut Scratch<P>, count: usize) {
-        let Scratch { queries, scores, key_scales, pieces, ahead, room, .. } = scratch;
+        let Scratch { queries, begin, scores, key_scales, pieces, ahead, room, .. } = scratch;
         let (width, rows) = (self.width(), self.rows_per_head());
         let of_span = &pieces[..count];
         let lines = ahead.left().saturating_sub(LINES_PER_ROW * self.rows()) / 2;
@@ -245,8 +249,9 @@ impl<P: PageValue> Tile<'_, P> {
             for (head, kv_head) in self.kv_heads.clone().enumerate() {
                 let keys = self.keys_of(pieces, kv_head, room);
                 let first = pieces[0].first;
-                let queries = &queries[head * rows * width..][..rows * width];
-                P::score(self.isa, &mut scores[head * rows * SPAN + first..], queries, &keys, width, ahead);
+                let sums = &mut scores[head * rows * SPAN + first..];
+                let queries = (&queries[head * rows * width..][..rows * width], &begin[head * rows..]);
+                P::score(self.isa, sums, queries, &keys, width, ahead);
                 if P::SCALE_VALUES > 0 {
                     for piece in pieces {
                         let page = self.shape.head(self.key_pages, piece.block, kv_head);

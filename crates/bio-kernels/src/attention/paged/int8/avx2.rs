@@ -11,9 +11,16 @@ const LANES: usize = 8;
 
 /// One, two or four rows of queries, block by block.
 #[target_feature(enable = "avx2")]
-pub fn score_rows(scores: &mut [i32], queries: &[i16], keys: &Keys<'_, i8>, width: usize, ahead: &mut Ahead) {
+pub fn score_rows(
+    scores: &mut [i32],
+    (queries, begin): (&[i16], &[i32]),
+    keys: &Keys<'_, i8>,
+    width: usize,
+    ahead: &mut Ahead,
+) {
     let rows = queries.len() / width;
     keys.check(scores.len(), rows, width);
+    assert!(begin.len() >= rows);
     ahead.begin(keys.blocks.len());
     let mut first = 0;
     for (block, &tokens) in keys.tokens.iter().enumerate() {
@@ -22,10 +29,10 @@ pub fn score_rows(scores: &mut [i32], queries: &[i16], keys: &Keys<'_, i8>, widt
         // SAFETY: words of sixteen positions, as many rows of queries as `rows` and as long, and a score for each pair, by the check.
         unsafe {
             match rows {
-                4 if tokens == POSITIONS => block_of::<4>(to, q, keys, block, width),
-                2 if tokens == POSITIONS => block_of::<2>(to, q, keys, block, width),
-                1 if tokens == POSITIONS => block_of::<1>(to, q, keys, block, width),
-                _ => score_block(&mut scores[first..], queries, keys, block, width),
+                4 if tokens == POSITIONS => block_of::<4>(to, q, begin, keys, block, width),
+                2 if tokens == POSITIONS => block_of::<2>(to, q, begin, keys, block, width),
+                1 if tokens == POSITIONS => block_of::<1>(to, q, begin, keys, block, width),
+                _ => score_block(&mut scores[first..], (queries, begin), keys, block, width),
             }
         }
         first += tokens;
@@ -42,18 +49,22 @@ pub fn score_rows(scores: &mut [i32], queries: &[i16], keys: &Keys<'_, i8>, widt
 unsafe fn block_of<const R: usize>(
     scores: *mut i32,
     mut q: *const i16,
+    begin: &[i32],
     keys: &Keys<'_, i8>,
     block: usize,
     width: usize,
 ) {
     let mut at = keys.blocks[block].as_ptr();
     let mut sums = [[_mm256_setzero_si256(); 2]; R];
+    for r in 0..R {
+        sums[r] = [_mm256_set1_epi32(begin[r]); 2];
+    }
     for _ in 0..keys.words {
         let (mut even, mut odd) = ([_mm256_setzero_si256(); 2], [_mm256_setzero_si256(); 2]);
         for n in 0..2 {
             // SAFETY: the caller's promise.
             let words = unsafe { _mm256_loadu_si256(at.cast::<__m256i>().add(n)) };
-            [even[n], odd[n]] = apart(words);
+            (even[n], odd[n]) = (_mm256_and_si256(words, _mm256_set1_epi16(0xff)), _mm256_srli_epi16::<8>(words));
         }
         for r in 0..R {
             // SAFETY: the caller's promise.

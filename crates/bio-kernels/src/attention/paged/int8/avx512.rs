@@ -5,26 +5,38 @@ use std::arch::x86_64::*;
 use super::super::ahead::STREAMS;
 use super::super::pages::PageValue;
 use super::{Ahead, Blocks, Keys, POSITIONS, SPAN, WEIGHT_LIMIT};
-use crate::memory::prefetch_to_second_level;
+use crate::memory::{prefetch, prefetch_to_second_level};
 
 /// Sums of a register.
 const LANES: usize = 16;
 
 /// Blocks whose scores are summed side by side: halves of four rows with two of them take half of the registers.
 const SIDE_BY_SIDE: usize = 2;
+/// Lines of a block of keys that are brought from the second-level cache into the first before their turn.
+const LINES_AHEAD: usize = 8;
+const LINE: usize = 64;
 /// Words of keys between two looks at what is to be fetched.
 const WORDS: usize = 2;
 
-/// Four factors as `score_rows` wants them: 2¹⁵ more, so that none is negative, the upper bytes of all before the lower.
+/// Four factors as `score_rows` wants them: two signed bytes of each, the upper ones of all before the lower.
 pub fn split(word: &mut [i16; i8::PER_WORD]) {
-    let [a, b, c, d] = word.map(|factor| (factor.cast_unsigned() ^ 0x8000).to_be_bytes());
+    let [a, b, c, d] = word.map(|factor| {
+        let lower = factor as i8;
+        [((factor - i16::from(lower)) >> 8) as u8, lower.cast_unsigned()]
+    });
     let pairs = [[a[0], b[0]], [c[0], d[0]], [a[1], b[1]], [c[1], d[1]]];
     *word = pairs.map(i16::from_le_bytes);
 }
 
 /// One, two or four rows of queries with four blocks.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub fn score_rows(scores: &mut [i32], queries: &[i16], keys: &Keys<'_, i8>, width: usize, ahead: &mut Ahead) {
+pub fn score_rows(
+    scores: &mut [i32],
+    (queries, begin): (&[i16], &[i32]),
+    keys: &Keys<'_, i8>,
+    width: usize,
+    ahead: &mut Ahead,
+) {
     let rows = queries.len() / width;
     keys.check(scores.len(), rows, width);
     ahead.begin(keys.words * STREAMS / SIDE_BY_SIDE);
@@ -35,12 +47,12 @@ pub fn score_rows(scores: &mut [i32], queries: &[i16], keys: &Keys<'_, i8>, widt
         // SAFETY: as many rows of queries as `rows` and as long, and a score for each pair, by the check.
         unsafe {
             match (rows, whole) {
-                (4, true) => blocks_of::<4, true>(scores, q, keys, first, width, ahead),
-                (4, false) => blocks_of::<4, false>(scores, q, keys, first, width, ahead),
-                (2, true) => blocks_of::<2, true>(scores, q, keys, first, width, ahead),
-                (2, false) => blocks_of::<2, false>(scores, q, keys, first, width, ahead),
-                (_, true) => blocks_of::<1, true>(scores, q, keys, first, width, ahead),
-                (_, false) => blocks_of::<1, false>(scores, q, keys, first, width, ahead),
+                (4, true) => blocks_of::<4, true>(scores, q, begin, keys, first, width, ahead),
+                (4, false) => blocks_of::<4, false>(scores, q, begin, keys, first, width, ahead),
+                (2, true) => blocks_of::<2, true>(scores, q, begin, keys, first, width, ahead),
+                (2, false) => blocks_of::<2, false>(scores, q, begin, keys, first, width, ahead),
+                (_, true) => blocks_of::<1, true>(scores, q, begin, keys, first, width, ahead),
+                (_, false) => blocks_of::<1, false>(scores, q, begin, keys, first, width, ahead),
             }
         }
         let tokens: usize = tokens.iter().sum();
@@ -48,8 +60,8 @@ pub fn score_rows(scores: &mut [i32], queries: &[i16], keys: &Keys<'_, i8>, widt
     }
 }
 
-/// Scores of R rows of queries with the blocks from `first` on: Σ (q + 2¹⁵)·k of upper bytes and of lower ones, less 2¹⁵·Σ k. These may pass
-/// 2³¹ and wrap; their sum does not.
+/// Scores of R rows of queries with the blocks from `first` on, sums of upper bytes and of lower ones. These may pass 2³¹ and wrap; what they
+/// make together does not.
 ///
 /// # Safety
 /// Rows of `width` values, R at `q`; a score for each position at `scores` and at each multiple of SPAN behind, R in all; checked keys, their
@@ -59,6 +71,7 @@ pub fn score_rows(scores: &mut [i32], queries: &[i16], keys: &Keys<'_, i8>, widt
 unsafe fn blocks_of<const R: usize, const WHOLE: bool>(
     scores: *mut i32,
     mut q: *const i16,
+    begin: &[i32],
     keys: &Keys<'_, i8>,
     first: usize,
     width: usize,
@@ -69,8 +82,10 @@ unsafe fn blocks_of<const R: usize, const WHOLE: bool>(
     let seen = tokens.map(|tokens| ((1u32 << tokens) - 1) as __mmask16);
     let mut at = [keys.blocks[first].as_ptr(), keys.blocks[first + 1].as_ptr()];
     let zero = _mm512_setzero_si512();
-    let (mut upper, mut lower, mut plain) = ([[zero; B]; R], [[zero; B]; R], [zero; B]);
-    let half = _mm512_set1_epi8(i8::MIN);
+    let (mut upper, mut lower) = ([[zero; B]; R], [[zero; B]; R]);
+    for r in 0..R {
+        lower[r] = [_mm512_set1_epi32(begin[r]); B];
+    }
     let mut left = keys.words;
     while left > 0 {
         let count = left.min(WORDS);
@@ -87,8 +102,8 @@ unsafe fn blocks_of<const R: usize, const WHOLE: bool>(
                         _mm512_maskz_loadu_epi32(seen[b], at[b].cast())
                     }
                 };
+                prefetch(at[b].wrapping_add(LINES_AHEAD * LINE));
                 at[b] = at[b].wrapping_add(keys.stride);
-                plain[b] = _mm512_dpbusd_epi32(plain[b], half, words[b]);
             }
             for r in 0..R {
                 // SAFETY: the caller's promise.
@@ -98,8 +113,8 @@ unsafe fn blocks_of<const R: usize, const WHOLE: bool>(
                 };
                 let (of_upper, of_lower) = (_mm512_set1_epi32(of_upper), _mm512_set1_epi32(of_lower));
                 for b in 0..B {
-                    upper[r][b] = _mm512_dpbusd_epi32(upper[r][b], of_upper, words[b]);
-                    lower[r][b] = _mm512_dpbusd_epi32(lower[r][b], of_lower, words[b]);
+                    upper[r][b] = _mm512_dpbusd_epi32(upper[r][b], words[b], of_upper);
+                    lower[r][b] = _mm512_dpbusd_epi32(lower[r][b], words[b], of_lower);
                 }
             }
             q = q.wrapping_add(i8::PER_WORD);
@@ -109,9 +124,9 @@ unsafe fn blocks_of<const R: usize, const WHOLE: bool>(
     for r in 0..R {
         let mut to = scores.wrapping_add(r * SPAN);
         for b in 0..B {
-            let upper = _mm512_slli_epi32::<8>(_mm512_sub_epi32(upper[r][b], plain[b]));
+            let sum = _mm512_add_epi32(lower[r][b], _mm512_slli_epi32::<8>(upper[r][b]));
             // SAFETY: the caller's promise.
-            unsafe { _mm512_mask_storeu_epi32(to, seen[b], _mm512_add_epi32(upper, lower[r][b])) };
+            unsafe { _mm512_mask_storeu_epi32(to, seen[b], sum) };
             to = to.wrapping_add(tokens[b]);
         }
     }
@@ -200,6 +215,8 @@ unsafe fn mix_columns<const R: usize, const U: usize>(
                 let mut words = [zero; U];
                 for u in 0..U {
                     words[u] = _mm512_loadu_si512(at.add(u * PER_WORD * LANES).cast());
+                    // The next columns of this word, from the second-level cache into the first.
+                    prefetch(at.wrapping_add((U + u) * PER_WORD * LANES));
                 }
                 for r in 0..R {
                     let halves = weights.add(r * SPAN).cast::<i32>();
