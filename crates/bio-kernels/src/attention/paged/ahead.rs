@@ -1,7 +1,5 @@
 //! Memory that is asked for before its turn: blocks lie anywhere, so the hardware can't foresee the next one.
 
-use crate::memory::prefetch_to_second_level;
-
 /// Blocks that are computed, and fetched, side by side: memory answers several streams faster than one (NOTES.md).
 pub const STREAMS: usize = 4;
 const LINE: usize = 64;
@@ -94,13 +92,6 @@ impl Ahead {
             }
             self.done += LINE;
         }
-    }
-
-    /// A row's exponentials are next, a call of their own.
-    #[inline(always)]
-    pub fn of_row(&mut self) {
-        self.begin(1);
-        self.fetch(1, prefetch_to_second_level);
     }
 
     #[cold]

@@ -342,8 +342,7 @@ per_isa! {
             weighed.high = highest(weights, scores.seen);
         }
         for ((weights, weighed), scores) in weights.iter_mut().zip(weighed).zip(scores.iter().flatten()) {
-            ahead.of_row();
-            weighed.total = exponentials::<FMA>(weights, scores.seen, weighed.high);
+            weighed.total = exponentials::<FMA>(weights, scores.seen, weighed.high, ahead);
             weighed.factor = 1.0;
         }
     }

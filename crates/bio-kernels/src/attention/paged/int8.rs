@@ -49,7 +49,9 @@ impl PageValue for i8 {
     }
 
     fn raise_key(row: &mut [i8]) {
-        row.iter_mut().for_each(|value| *value ^= i8::MIN);
+        for value in row {
+            *value ^= i8::MIN;
+        }
     }
 
     fn load_query(isa: Isa, to: &mut [i16], query: &[f32], scale: f32) -> (f32, i32) {
@@ -212,8 +214,7 @@ per_isa! {
         }
         let rows = of_rows.iter_mut().zip(sizes);
         for (((of_row, size), weighed), scores) in rows.zip(weighed).zip(scores.iter().flatten()) {
-            ahead.of_row();
-            weighed.total = exponentials::<FMA>(of_row, scores.seen, weighed.high);
+            weighed.total = exponentials::<FMA>(of_row, scores.seen, weighed.high, ahead);
             for i in 0..SPAN {
                 of_row[i] *= scores.value_scales[i];
             }
@@ -335,9 +336,8 @@ mod tests {
             let weight: Vec<i32> = (0..rows * SPAN).map(|_| noise(&mut state, 32767).abs()).collect();
             let values: Vec<i8> = (0..tokens * width).map(|_| noise(&mut state, 127) as i8).collect();
             // What is no position's has no weight.
-            let of_tokens: Vec<f32> = (0..rows * SPAN)
-                .map(|i| if i % SPAN < tokens { weight[i] as f32 } else { 0.0 })
-                .collect();
+            let of_tokens: Vec<f32> =
+                (0..rows * SPAN).map(|i| if i % SPAN < tokens { weight[i] as f32 } else { 0.0 }).collect();
             let mut in_words = vec![i8::MIN; tokens.next_multiple_of(4) * width];
             for (t, d) in (0..tokens).flat_map(|t| (0..width).map(move |d| (t, d))) {
                 in_words[(t / 4 * width + d) * 4 + t % 4] = values[t * width + d];

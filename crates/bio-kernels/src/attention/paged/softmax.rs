@@ -1,9 +1,11 @@
 //! Exponentials of a span, and how spans add up. What a row of queries knows of some positions, w = exp(score − high), is its state:
 //! [width] Σ w·v, then high, then Σ w.
 
+use super::ahead::Ahead;
 use super::pages::SPAN;
 use crate::isa::{mul_add, per_isa};
 use crate::math::exp_to_one;
+use crate::memory::prefetch_to_second_level;
 
 pub const fn state_size(width: usize) -> usize {
     width + 2
@@ -30,11 +32,18 @@ pub fn highest(scores: &mut [f32; SPAN], seen: usize) -> f32 {
 
 /// Makes exp(score − high) of them, 0 behind; returns their sum.
 #[inline(always)]
-pub fn exponentials<const FMA: bool>(scores: &mut [f32; SPAN], seen: usize, high: f32) -> f32 {
+pub fn exponentials<const FMA: bool>(
+    scores: &mut [f32; SPAN],
+    seen: usize,
+    high: f32,
+    ahead: &mut Ahead,
+) -> f32 {
     let (steps, _) = scores[..seen.next_multiple_of(STEP)].as_chunks_mut::<STEP>();
+    ahead.begin(steps.len());
     let shift = finite_or_zero(high);
     let mut total = [0.0; STEP];
     for weights in steps {
+        ahead.fetch(1, prefetch_to_second_level);
         for i in 0..STEP {
             weights[i] = exp_to_one::<FMA>(weights[i] - shift);
             total[i] += weights[i];

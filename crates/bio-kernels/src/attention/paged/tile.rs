@@ -5,7 +5,9 @@ use std::iter::repeat_n;
 use std::ops::Range;
 
 use super::ahead::{Ahead, STREAMS};
-use super::pages::{Blocks, Keys, PADDING, POSITIONS, PageValue, SPAN, Scores, TOGETHER, Weighed, groups, in_groups};
+use super::pages::{
+    Blocks, Keys, PADDING, POSITIONS, PageValue, SPAN, Scores, TOGETHER, Weighed, groups, in_groups,
+};
 use super::softmax::{merge, state_size};
 use super::{PageShape, PagedQueries};
 use crate::disjoint::Disjoint;
@@ -362,8 +364,7 @@ impl<P: PageValue> Tile<'_, P> {
         if head_dim == width && block_tokens.is_multiple_of(per_word) {
             // Pieces begin with a word, as blocks and spans do. What is behind the last position has no weight.
             let words = |piece: &Piece| {
-                &head(piece)
-                    [piece.tokens.start * width..piece.tokens.end.next_multiple_of(per_word) * width]
+                &head(piece)[piece.tokens.start * width..piece.tokens.end.next_multiple_of(per_word) * width]
             };
             return from_fn(|i| pieces.get(i).map_or(&[][..], words));
         }

@@ -64,7 +64,8 @@ unsafe fn block_of<const R: usize>(
         for n in 0..2 {
             // SAFETY: the caller's promise.
             let words = unsafe { _mm256_loadu_si256(at.cast::<__m256i>().add(n)) };
-            (even[n], odd[n]) = (_mm256_and_si256(words, _mm256_set1_epi16(0xff)), _mm256_srli_epi16::<8>(words));
+            (even[n], odd[n]) =
+                (_mm256_and_si256(words, _mm256_set1_epi16(0xff)), _mm256_srli_epi16::<8>(words));
         }
         for r in 0..R {
             // SAFETY: the caller's promise.

@@ -161,9 +161,7 @@ pub fn round_weights(weights: &mut [i16; SPAN], x: &[f32; SPAN], inverse: f32) {
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub fn mix_rows(sums: &mut [i32], weights: &[i16], values: Blocks<'_, i8>, width: usize, ahead: &mut Ahead) {
     let (rows, count) = (sums.len() / width, values.iter().map(|values| values.len()).sum::<usize>());
-    assert!(
-        width.is_multiple_of(LANES) && weights.len().saturating_sub((rows - 1) * SPAN) * width >= count
-    );
+    assert!(width.is_multiple_of(LANES) && weights.len().saturating_sub((rows - 1) * SPAN) * width >= count);
     ahead.begin(STREAMS * width / LANES);
     let mut d = 0;
     while d < width {
