@@ -411,9 +411,9 @@ export interface PagedWriteOptions extends PageShape {
  * Keys or values in blocks; the array's type is their number format: f32, bf16, or int8. A head of a block of values is [blockTokens, headDim],
  * in int8 [blockTokens / 4, headDim, 4], so that a word of four bytes holds a dimension of four tokens. One of keys is turned, so that a
  * register holds the same dimensions of neighbouring tokens: [headDim / w, blockTokens, w], a word of four bytes at a time, w = 1 in f32, 2 in
- * bf16, 4 in int8. Where 4 doesn't divide blockTokens, or w headDim, the last words are as much narrower. In int8 both have their tokens' scales
- * [blockTokens] behind, f32 of four bytes each, little-endian: headDim + 4 bytes per token and head. Blocks of 16 tokens, or a multiple, are the
- * fast ones.
+ * bf16, 4 in int8, whose keys are stored 128 higher, as unsigned bytes. Where 4 doesn't divide blockTokens, or w headDim, the last words are as
+ * much narrower. In int8 both have their tokens' scales [blockTokens] behind, f32 of four bytes each, little-endian: headDim + 4 bytes per token
+ * and head. Blocks of 16 tokens, or a multiple, are the fast ones.
  */
 export type KvPages = Float32Array | Uint16Array | Int8Array
 export interface PagedAttentionOptions extends PageShape {
