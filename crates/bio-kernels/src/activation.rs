@@ -161,13 +161,13 @@ pub fn swiglu(out: &mut [f32], gate_up: &[f32], rows: usize, hidden: usize) -> R
     for_ranges(rows, 4 * hidden, &|range| {
         // SAFETY: ranges of rows do not overlap.
         let out = unsafe { out.part(range.start * hidden..range.end * hidden) };
-        swiglu_forward(isa, out, &gate_up[2 * range.start * hidden..2 * range.end * hidden], hidden);
+        swiglu_rows(isa, out, &gate_up[2 * range.start * hidden..2 * range.end * hidden], hidden);
     });
     Ok(())
 }
 
 per_isa! {
-    fn swiglu_forward(out: &mut [f32], gate_up: &[f32], hidden: usize) {
+    pub(crate) fn swiglu_rows(out: &mut [f32], gate_up: &[f32], hidden: usize) {
         for (out, gate_up) in out.chunks_exact_mut(hidden.max(1)).zip(gate_up.chunks_exact(2 * hidden.max(1))) {
             let (gate, up) = gate_up.split_at(hidden);
             for ((out, gate), up) in out.iter_mut().zip(gate).zip(up) {
@@ -203,7 +203,7 @@ pub fn swiglu_backward(
         let wide = 2 * range.start * hidden..2 * range.end * hidden;
         // SAFETY: ranges of rows do not overlap.
         let d_gate_up = unsafe { d_gate_up.part(wide.clone()) };
-        swiglu_gradient(
+        swiglu_rows_backward(
             isa,
             d_gate_up,
             &dy[range.start * hidden..range.end * hidden],
@@ -215,7 +215,7 @@ pub fn swiglu_backward(
 }
 
 per_isa! {
-    fn swiglu_gradient(d_gate_up: &mut [f32], dy: &[f32], gate_up: &[f32], hidden: usize) {
+    pub(crate) fn swiglu_rows_backward(d_gate_up: &mut [f32], dy: &[f32], gate_up: &[f32], hidden: usize) {
         let wide = 2 * hidden.max(1);
         let rows = d_gate_up.chunks_exact_mut(wide).zip(gate_up.chunks_exact(wide)).zip(dy.chunks_exact(hidden.max(1)));
         for ((d_gate_up, gate_up), dy) in rows {

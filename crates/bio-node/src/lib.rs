@@ -97,6 +97,8 @@ pub fn define_kernels(exports: Object, env: Env) -> napi::Result<()> {
         matmul: matrix::matmul,
         groupedMatmul: matrix::grouped_matmul,
         groupedWeightGradient: matrix::grouped_weight_gradient,
+        swigluExperts: matrix::swiglu_experts,
+        swigluExpertsBackward: matrix::swiglu_experts_backward,
         squareAccumulate: matrix::square_accumulate,
         pack: packed::pack,
         packZeros: packed::pack_zeros,

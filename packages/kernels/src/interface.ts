@@ -37,6 +37,37 @@ export interface Kernels {
   ): void
   /** out[e] [n, k] = Σ over the rows r of expert e of dy[r] [n] ⊗ x[r] [k]: the weight gradient of `groupedMatmul`. */
   groupedWeightGradient(out: Float32Array, dy: Float32Array, x: Float32Array, options: GroupedShape): void
+  /**
+   * A mixture's SwiGLU experts over rows sorted by expert: out[r] [dim] = down[e]·inner[r], inner[r] = silu(gate) ⊙ up, [gate; up] = gateUp[r] =
+   * gateUpWeights[e]·x[r]. Weights [experts, 2·hidden, dim] (the gate first) and downWeights [experts, dim, hidden]. `gateUp` [rows, 2·hidden] and
+   * `inner` [rows, hidden] are kept for the backward pass. The bits are those of `groupedMatmul` and `swiglu`.
+   */
+  swigluExperts(
+    out: Float32Array,
+    gateUp: Float32Array,
+    inner: Float32Array,
+    x: Float32Array,
+    gateUpWeights: Float32Array,
+    downWeights: Float32Array,
+    options: ExpertShape,
+  ): void
+  /**
+   * Gradients of `swigluExperts`, of which the first three are left out where they are undefined; dGateUp [rows, 2·hidden], which they come from,
+   * is always written. Those of the weights are 0 for experts without rows.
+   */
+  swigluExpertsBackward(
+    dx: Float32Array | undefined,
+    dGateUpWeights: Float32Array | undefined,
+    dDownWeights: Float32Array | undefined,
+    dGateUp: Float32Array,
+    dy: Float32Array,
+    x: Float32Array,
+    gateUp: Float32Array,
+    inner: Float32Array,
+    gateUpWeights: Float32Array,
+    downWeights: Float32Array,
+    options: ExpertShape,
+  ): void
   /** out [n, k] += Σ_r dy[r]² ⊗ x[r]²: the squared per-sample gradients of a Linear layer (its exact Fisher diagonal). */
   squareAccumulate(out: Float32Array, dy: Float32Array, x: Float32Array, options: ProductShape): void
 
@@ -364,6 +395,12 @@ export interface GroupedShape {
 }
 export interface GroupedMatmulOptions extends GroupedShape {
   readonly layout: 'nk' | 'kn'
+}
+export interface ExpertShape {
+  /** As of `GroupedShape`. */
+  readonly offsets: Int32Array
+  readonly dim: number
+  readonly hidden: number
 }
 export interface PackOptions {
   readonly dtype: PackedDtype

@@ -8,6 +8,7 @@ import { dequantizeBlocks, setBlocks } from './reference/blocks.js'
 import { fromBf16, toBf16 } from './reference/convert.js'
 import { add, addScaled, multiply, scale, sum, sumOfSquares } from './reference/elementwise.js'
 import { withMemoryChecks } from './reference/memory.js'
+import { swigluExperts, swigluExpertsBackward } from './reference/experts.js'
 import { groupedMatmul, groupedWeightGradient, matmul, squareAccumulate } from './reference/matmul.js'
 import { layerNorm, layerNormBackward, rmsNorm, rmsNormBackward } from './reference/norm.js'
 import { adamW, adamWByProduct, sgd, sgdByProduct } from './reference/optimizer.js'
@@ -36,6 +37,8 @@ const backend: Backend = {
   matmul,
   groupedMatmul,
   groupedWeightGradient,
+  swigluExperts,
+  swigluExpertsBackward,
   squareAccumulate,
   pack: (weights, options) => new ReferencePackedMatrix(weights, options),
   packZeros: (options) => new ReferencePackedMatrix(undefined, options),

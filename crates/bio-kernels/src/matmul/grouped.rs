@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Cut, Strided, Target, multiply};
+use super::{Cut, Strided, Target, multiply, panels};
 use crate::disjoint::Disjoint;
 use crate::error::{KernelError, Result, check_len, checked_product};
 use crate::isa::{self, Isa};
@@ -60,8 +60,9 @@ pub fn grouped_matmul(
             Product {
                 a: Strided::new(&x[rows.start * k..rows.end * k], rows.len(), k, false),
                 b: Strided::new(weights, k, n, transpose_weights),
-                cut: Cut::new(rows.len(), n, k),
                 first: rows.start * n,
+                stride: n,
+                m: rows.len(),
                 n,
                 k,
             }
@@ -71,33 +72,67 @@ pub fn grouped_matmul(
     Ok(())
 }
 
-/// One expert's product: op(a)·op(b) at `first` of the output.
-struct Product<'a> {
-    a: Strided<'a>,
-    b: Strided<'a>,
-    cut: Cut,
-    first: usize,
+/// One expert's product: op(a) [m, k]·op(b) [k, n], whose rows start at `first` of the output and are `stride` apart.
+#[derive(Clone, Copy)]
+pub(super) struct Product<'a> {
+    pub a: Strided<'a>,
+    pub b: Strided<'a>,
+    pub first: usize,
+    pub stride: usize,
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+}
+
+impl Product<'_> {
+    /// The whole of it on this thread.
+    pub fn alone(self, isa: Isa, out: &Disjoint<'_, f32>) {
+        self.part(isa, out, 0..self.m, 0..panels(self.n));
+    }
+
+    fn part(self, isa: Isa, out: &Disjoint<'_, f32>, rows: Range<usize>, columns: Range<usize>) {
+        let Self { a, b, first, stride, n, k, .. } = self;
+        multiply(isa, Target { values: out, first, stride }, a, b, n, rows, columns, k, false);
+    }
+}
+
+/// dW [n, k] = dyᵀ·x of an expert with these rows.
+pub(super) fn weight_gradient<'a>(
+    expert: usize,
+    rows: &Range<usize>,
+    dy: &'a [f32],
+    x: &'a [f32],
     n: usize,
     k: usize,
+) -> Product<'a> {
+    let (dy, x) = (&dy[rows.start * n..rows.end * n], &x[rows.start * k..rows.end * k]);
+    Product {
+        a: Strided::new(dy, n, rows.len(), true),
+        b: Strided::new(x, rows.len(), k, false),
+        first: expert * n * k,
+        stride: k,
+        m: n,
+        n: k,
+        k: rows.len(),
+    }
 }
 
 /// All products in one region, so that a busy expert uses every thread.
-fn multiply_all(isa: Isa, out: &mut [f32], products: &[Product<'_>]) {
+pub(super) fn multiply_all(isa: Isa, out: &mut [f32], products: &[Product<'_>]) {
+    let cuts: Vec<Cut> = products.iter().map(|product| Cut::new(product.m, product.n, product.k)).collect();
     // The tasks of product e end before ends[e].
-    let ends: Vec<usize> = products
+    let ends: Vec<usize> = cuts
         .iter()
-        .scan(0, |total, product| {
-            *total += product.cut.tasks();
+        .scan(0, |total, cut| {
+            *total += cut.tasks();
             Some(*total)
         })
         .collect();
     let out = Disjoint::new(out);
     crate::pool::run(ends.last().copied().unwrap_or(0), &|task| {
         let at = ends.partition_point(|&end| end <= task);
-        let Product { a, b, cut, first, n, k } = &products[at];
-        let (rows, columns) = cut.of(task - if at == 0 { 0 } else { ends[at - 1] });
-        let out = Target { values: &out, first: *first, stride: *n };
-        multiply(isa, out, *a, *b, *n, rows, columns, *k, false);
+        let (rows, columns) = cuts[at].of(task - if at == 0 { 0 } else { ends[at - 1] });
+        products[at].part(isa, &out, rows, columns);
     });
 }
 
@@ -140,19 +175,8 @@ pub fn grouped_weight_gradient(
             out[expert * size..(expert + 1) * size].fill(0.0);
         }
     }
-    let products: Vec<Product<'_>> = (0..experts)
-        .map(|expert| {
-            let rows = rows_of(offsets, expert);
-            Product {
-                a: Strided::new(&dy[rows.start * n..rows.end * n], n, rows.len(), true),
-                b: Strided::new(&x[rows.start * k..rows.end * k], rows.len(), k, false),
-                cut: Cut::new(n, k, rows.len()),
-                first: expert * size,
-                n: k,
-                k: rows.len(),
-            }
-        })
-        .collect();
+    let products: Vec<Product<'_>> =
+        (0..experts).map(|expert| weight_gradient(expert, &rows_of(offsets, expert), dy, x, n, k)).collect();
     multiply_all(isa::current(), out, &products);
     Ok(())
 }

@@ -26,6 +26,7 @@
 
 mod blocks;
 mod carry;
+mod experts;
 #[cfg(target_arch = "x86_64")]
 mod few_rows;
 mod grouped;
@@ -37,6 +38,7 @@ mod weight_gradient;
 #[cfg(target_arch = "x86_64")]
 mod zeros;
 
+pub use experts::{ExpertGradients, Experts};
 pub(crate) use grouped::{check_offsets, rows_of};
 pub use grouped::{grouped_matmul, grouped_weight_gradient};
 

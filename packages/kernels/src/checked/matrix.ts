@@ -1,12 +1,14 @@
 import type { Backend } from '../backend.js'
 import { checkArray, checkFinite, checkIndices, checkOffsets, checkOneOf, checkSize } from '../checks.js'
-import type { Kernels, PackOptions } from '../interface.js'
+import type { ExpertShape, Kernels, PackOptions } from '../interface.js'
 
 type MatrixKernels = Pick<
   Kernels,
   | 'matmul'
   | 'groupedMatmul'
   | 'groupedWeightGradient'
+  | 'swigluExperts'
+  | 'swigluExpertsBackward'
   | 'squareAccumulate'
   | 'pack'
   | 'packZeros'
@@ -30,6 +32,19 @@ function packedSize(operation: string, options: PackOptions): number {
     checkOneOf(operation, `columns % ${groupSize}`, columns % groupSize, [0])
   }
   return experts * rows * columns
+}
+
+/** Checks a mixture's shape and returns how many rows it has, and weights of `down`. */
+function expertSizes(
+  operation: string,
+  x: Float32Array,
+  { offsets, dim, hidden }: ExpertShape,
+): { rows: number; weights: number } {
+  checkSize(operation, 'dim', dim, 1)
+  checkSize(operation, 'hidden', hidden, 1)
+  const [experts, rows] = [offsets.length - 1, Math.floor(x.length / dim)]
+  checkOffsets(operation, offsets, { experts, rows })
+  return { rows, weights: experts * dim * hidden }
 }
 
 /** The matrix products of a backend, arguments checked first. */
@@ -67,6 +82,46 @@ export function checkedMatrix(backend: Backend): MatrixKernels {
       checkArray('groupedWeightGradient', 'dy', dy, rows * n)
       checkArray('groupedWeightGradient', 'x', x, rows * k)
       backend.groupedWeightGradient(out, dy, x, options)
+    },
+    swigluExperts(out, gateUp, inner, x, gateUpWeights, downWeights, options) {
+      const { rows, weights } = expertSizes('swigluExperts', x, options)
+      const { dim, hidden } = options
+      checkArray('swigluExperts', 'out', out, rows * dim)
+      checkArray('swigluExperts', 'gateUp', gateUp, 2 * rows * hidden)
+      checkArray('swigluExperts', 'inner', inner, rows * hidden)
+      checkArray('swigluExperts', 'x', x, rows * dim)
+      checkArray('swigluExperts', 'gateUpWeights', gateUpWeights, 2 * weights)
+      checkArray('swigluExperts', 'downWeights', downWeights, weights)
+      backend.swigluExperts(out, gateUp, inner, x, gateUpWeights, downWeights, options)
+    },
+    swigluExpertsBackward(dx, dGateUpWeights, dDownWeights, dGateUp, dy, x, gateUp, inner, ...rest) {
+      const [gateUpWeights, downWeights, options] = rest
+      const operation = 'swigluExpertsBackward'
+      const { rows, weights } = expertSizes(operation, x, options)
+      const { dim, hidden } = options
+      if (dx !== undefined) checkArray(operation, 'dx', dx, rows * dim)
+      if (dGateUpWeights !== undefined) checkArray(operation, 'dGateUpWeights', dGateUpWeights, 2 * weights)
+      if (dDownWeights !== undefined) checkArray(operation, 'dDownWeights', dDownWeights, weights)
+      checkArray(operation, 'dGateUp', dGateUp, 2 * rows * hidden)
+      checkArray(operation, 'dy', dy, rows * dim)
+      checkArray(operation, 'x', x, rows * dim)
+      checkArray(operation, 'gateUp', gateUp, 2 * rows * hidden)
+      checkArray(operation, 'inner', inner, rows * hidden)
+      checkArray(operation, 'gateUpWeights', gateUpWeights, 2 * weights)
+      checkArray(operation, 'downWeights', downWeights, weights)
+      backend.swigluExpertsBackward(
+        dx,
+        dGateUpWeights,
+        dDownWeights,
+        dGateUp,
+        dy,
+        x,
+        gateUp,
+        inner,
+        gateUpWeights,
+        downWeights,
+        options,
+      )
     },
     squareAccumulate(out, dy, x, options) {
       const { rows, n, k } = options

@@ -41,6 +41,8 @@ export interface Binding {
   matmul(out: F32, a: F32, b: F32, m: number, n: number, k: number, transposeA: boolean, transposeB: boolean, accumulate: boolean, skipZeros: boolean): void
   groupedMatmul(out: F32, x: F32, weights: F32, offsets: I32, n: number, k: number, transposeWeights: boolean): void
   groupedWeightGradient(out: F32, dy: F32, x: F32, offsets: I32, n: number, k: number): void
+  swigluExperts(out: F32, gateUp: F32, inner: F32, x: F32, gateUpWeights: F32, downWeights: F32, offsets: I32, dim: number, hidden: number): void
+  swigluExpertsBackward(dx: F32 | undefined, dGateUpWeights: F32 | undefined, dDownWeights: F32 | undefined, dGateUp: F32, dy: F32, x: F32, gateUp: F32, inner: F32, gateUpWeights: F32, downWeights: F32, offsets: I32, dim: number, hidden: number): void
   squareAccumulate(out: F32, dy: F32, x: F32, rows: number, n: number, k: number): void
   pack(weights: F32, dtype: PackedDtype, experts: number, rows: number, columns: number, groupSize: number): NativePacked
   unpack(out: F32, packed: NativePacked): void

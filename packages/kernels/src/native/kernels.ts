@@ -28,6 +28,12 @@ function adapt(b: Binding): Backend {
     },
     groupedMatmul: (out, x, w, { offsets, n, k, layout }) => b.groupedMatmul(out, x, w, offsets, n, k, layout === 'nk'),
     groupedWeightGradient: (out, dy, x, { offsets, n, k }) => b.groupedWeightGradient(out, dy, x, offsets, n, k),
+    swigluExperts: (out, gateUp, inner, x, gateUpWeights, downWeights, { offsets, dim, hidden }) =>
+      b.swigluExperts(out, gateUp, inner, x, gateUpWeights, downWeights, offsets, dim, hidden),
+    swigluExpertsBackward(dx, dGateUpWeights, dDownWeights, dGateUp, dy, x, gateUp, inner, gateUpWeights, downWeights, o) {
+      const { offsets, dim, hidden } = o
+      b.swigluExpertsBackward(dx, dGateUpWeights, dDownWeights, dGateUp, dy, x, gateUp, inner, gateUpWeights, downWeights, offsets, dim, hidden)
+    },
     squareAccumulate: (out, dy, x, { rows, n, k }) => b.squareAccumulate(out, dy, x, rows, n, k),
     pack(weights, options) {
       const { dtype, rows, columns, experts = 1, groupSize = 32 } = options

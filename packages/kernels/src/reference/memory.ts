@@ -7,13 +7,15 @@ interface Access {
   readonly inPlace?: readonly number[]
 }
 
-const [first, two, three] = [[0], [0, 1], [0, 1, 2]]
+const [first, two, three, four] = [[0], [0, 1], [0, 1, 2], [0, 1, 2, 3]]
 
 /** Kernels that are not here write nothing. In Rust the types of arguments say the same: `crates/bio-node/src/call/arguments.rs`. */
 const accesses: Partial<Record<keyof Backend, Access>> = {
   matmul: { writes: first },
   groupedMatmul: { writes: first },
   groupedWeightGradient: { writes: first },
+  swigluExperts: { writes: three },
+  swigluExpertsBackward: { writes: four },
   squareAccumulate: { writes: first },
   unpack: { writes: first },
   matmulPacked: { writes: first },

@@ -47,6 +47,24 @@ export function calls(kernels: Kernels): readonly Call[] {
       outputs: 1,
       args: [f(2 * n * k), f(m * n), f(m * k), { offsets, n, k }],
     },
+    {
+      name: 'swigluExperts',
+      outputs: 3,
+      args: [
+        ...[m * n, 2 * m * k, m * k, m * n, 4 * n * k, 2 * n * k].map(f),
+        { offsets, dim: n, hidden: k },
+      ],
+    },
+    {
+      name: 'swigluExpertsBackward',
+      outputs: 4,
+      args: [
+        ...[m * n, 4 * n * k, 2 * n * k, 2 * m * k, m * n, m * n, 2 * m * k, m * k, 4 * n * k, 2 * n * k].map(
+          f,
+        ),
+        { offsets, dim: n, hidden: k },
+      ],
+    },
     { name: 'squareAccumulate', outputs: 1, args: [f(n * k), f(m * n), f(m * k), { rows: m, n, k }] },
     { name: 'unpack', outputs: 1, args: [f(n * k), one] },
     { name: 'setBlocks', outputs: 0, args: [one, Int32Array.of(2, 0), new Uint8Array(2 * 18), 'q4_0'] },

@@ -68,6 +68,41 @@ const matrix: readonly Case[] = [
     },
   },
   {
+    name: 'swigluExperts and its gradients',
+    run(kernels, source, { m: rows, n: dim, k: hidden }) {
+      const { offsets, experts } = source.offsets(rows)
+      const shape = { offsets, dim, hidden }
+      const [x, dy] = [source.floats(rows * dim), source.floats(rows * dim)]
+      const [gateUpWeights, downWeights] = [
+        source.floats(experts * 2 * hidden * dim),
+        source.floats(experts * dim * hidden),
+      ]
+      const forward = outputs(source, [rows * dim, rows * 2 * hidden, rows * hidden], (out, gateUp, inner) =>
+        kernels.swigluExperts(out!, gateUp!, inner!, x, gateUpWeights, downWeights, shape),
+      )
+      const [, gateUp, inner] = forward
+      const backward = outputs(
+        source,
+        [rows * dim, gateUpWeights.length, downWeights.length, rows * 2 * hidden],
+        (dx, dGateUpWeights, dDownWeights, dGateUp) =>
+          kernels.swigluExpertsBackward(
+            dx,
+            dGateUpWeights,
+            dDownWeights,
+            dGateUp!,
+            dy,
+            x,
+            gateUp!,
+            inner!,
+            gateUpWeights,
+            downWeights,
+            shape,
+          ),
+      )
+      return [...forward, ...backward]
+    },
+  },
+  {
     name: 'squareAccumulate',
     run(kernels, source, { m: rows, n, k }) {
       const [dy, x] = [source.floats(rows * n), source.floats(rows * k)]
