@@ -1,4 +1,15 @@
-import { AdamW, checkpoint, Linear, noGrad, poolStats, randn, Rng, tensor, type Tensor } from '@bio/tensor'
+import {
+  AdamW,
+  checkpoint,
+  GroupedLinear,
+  Linear,
+  noGrad,
+  poolStats,
+  randn,
+  Rng,
+  tensor,
+  type Tensor,
+} from '@bio/tensor'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { MoE, noBalance, softmaxTopK, type MoEOptions } from './index.js'
@@ -95,6 +106,36 @@ function gradients(run: (moe: MoE, x: Tensor) => Tensor): number[][] {
   run(moe, x).sum().backward()
   return [x, ...moe.parameters()].map(({ grad }) => [...grad!.data])
 }
+
+test('experts at once have the values and gradients, bit for bit, of layers that are called one by one', () => {
+  class Apart extends GroupedLinear {
+    override forward(...args: Parameters<GroupedLinear['forward']>): Tensor {
+      return super.forward(...args)
+    }
+  }
+  const run = (moe: MoE, x: Tensor): Tensor => {
+    const { y } = moe.forward(x)
+    return y.mul(y)
+  }
+  const apart = gradients((moe, x) => {
+    Object.setPrototypeOf(moe.gateUp, Apart.prototype)
+    return run(moe, x)
+  })
+  expect(gradients(run)).toEqual(apart)
+})
+
+test('experts whose weights are fixed pass gradients on', () => {
+  const [free, fixed] = [make(), make()]
+  fixed.down.weight.requiresGrad = false
+  const slopes = (moe: MoE): Tensor[] => {
+    const x = randn([9, dim], { rng: new Rng(4), requiresGrad: true })
+    moe.forward(x).y.sum().backward()
+    return [x.grad!, moe.gateUp.weight.grad!]
+  }
+  const [expected, found] = [slopes(free), slopes(fixed)]
+  found.forEach((slope, i) => expect([...slope.data]).toEqual([...expected[i]!.data]))
+  expect(fixed.down.weight.grad).toBeUndefined()
+})
 
 test('under checkpoint the gradients have the same bits', () => {
   const plain = gradients((moe, x) => moe.forward(x).y)

@@ -6,6 +6,7 @@ import {
   Module,
   scatterAddRows,
   swiglu,
+  swigluExperts,
   type Rng,
   type Tensor,
 } from '@bio/tensor'
@@ -109,8 +110,11 @@ export class MoE extends Module {
       topK,
     })
 
-    const inner = swiglu(this.gateUp.forward(x, offsets, tokens)) // [slots, hidden]
-    const outputs = this.down.forward(inner, offsets) // [slots, dim]
+    const { gateUp, down } = this
+    const outputs = // [slots, dim]
+      isPlain(gateUp) && isPlain(down)
+        ? swigluExperts(gatherRows(x, tokens), gateUp.weight, down.weight, offsets)
+        : down.forward(swiglu(gateUp.forward(x, offsets, tokens)), offsets)
     const scales = gatherRows(routing.weights.reshape([choices.length]), choices) // [slots]
     const y = scatterAddRows(outputs, tokens, { rows: x.shape[0]!, scales }) // [tokens, dim]
     return { y, aux: this.measure(logits, routing, counts) }
@@ -132,6 +136,9 @@ export class MoE extends Module {
     }
   }
 }
+
+/** Whether a layer computes what its weight says, and nothing has taken its place: packed weights have products of their own. */
+const isPlain = (layer: GroupedLinear): boolean => layer.forward === GroupedLinear.prototype.forward
 
 function checkInput(x: Tensor, dim: number): void {
   if (x.shape.length === 2 && x.shape[0]! > 0 && x.shape[1] === dim) return

@@ -17,6 +17,7 @@ import {
   rotary,
   stack,
   swiglu,
+  swigluExperts,
   tensor,
   zeros,
   type Tensor,
@@ -156,6 +157,12 @@ describe('operations refuse', () => {
     ['swiglu of an odd width', () => swiglu(x(2, 3)), 'ERR_BIO_SHAPE'],
     ['offsets that end early', () => groupedLinear(x(3, 2), x(1, 2, 2), offsets), 'ERR_BIO_INDEX'],
     ['offsets for other experts', () => groupedLinear(x(2, 2), x(2, 2, 2), offsets), 'ERR_BIO_SHAPE'],
+    ['experts of two widths', () => swigluExperts(x(2, 2), x(1, 6, 2), x(1, 2, 2), offsets), 'ERR_BIO_SHAPE'],
+    [
+      'rows beside all experts',
+      () => swigluExperts(x(3, 2), x(1, 4, 2), x(1, 2, 2), offsets),
+      'ERR_BIO_INDEX',
+    ],
     ['a row that is not there', () => gatherRows(x(2, 2), Int32Array.of(2)), 'ERR_BIO_INDEX'],
     ['a row to nowhere', () => scatterAddRows(x(1, 2), Int32Array.of(2), { rows: 2 }), 'ERR_BIO_INDEX'],
     [

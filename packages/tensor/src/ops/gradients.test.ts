@@ -100,6 +100,30 @@ const checks: Record<string, Build> = {
       return Float64Array.from(parts.flatMap((part) => [...part]))
     },
   }),
+  swigluExperts: (sizes, rng) => ({
+    inputs: [
+      randn([sizes.m + sizes.n + sizes.k, 3], { rng }),
+      randn([4, 4, 3], { rng }),
+      randn([4, 3, 2], { rng }),
+    ],
+    operation: (x, gateUp, down) => bio.swigluExperts(x, gateUp, down, groups(sizes)),
+    oracle: (x, gateUp, down) => {
+      const offsets = groups(sizes)
+      const parts = Array.from({ length: 4 }, (_, e) => {
+        const rows = x.subarray(offsets[e]! * 3, offsets[e + 1]! * 3)
+        const both = oracle.matmul(rows, gateUp.subarray(e * 12, (e + 1) * 12), {
+          k: 3,
+          n: 4,
+          transposed: true,
+        })
+        const inner = oracle.perRow(both, 4, (row) =>
+          row.subarray(0, 2).map((gate, i) => oracle.activations.silu(gate) * row[i + 2]!),
+        )
+        return oracle.matmul(inner, down.subarray(e * 6, (e + 1) * 6), { k: 2, n: 3, transposed: true })
+      })
+      return Float64Array.from(parts.flatMap((part) => [...part]))
+    },
+  }),
   softmax: ({ m, n }, rng) => ({
     inputs: [randn([m, n], { rng })],
     operation: (x) => x.softmax(),
