@@ -184,9 +184,15 @@ proptest! {
 
 #[test]
 fn sums_go_on_across_stretches_and_blocks() {
-    for (m, n, k) in
-        [(13, 1040, 520), (200, 33, 520), (100, 17, 1030), (34, 1070, 1024), (530, 70, 520), (33, 2048, 70)]
-    {
+    for (m, n, k) in [
+        (13, 1040, 520),
+        (200, 33, 520),
+        (100, 17, 1030),
+        (34, 1070, 1024),
+        (530, 70, 1030),
+        (400, 40, 1100),
+        (33, 2048, 70),
+    ] {
         for (transpose_a, transpose_b) in [(false, false), (false, true), (true, false), (true, true)] {
             let mut noise = Noise(9);
             let (a, b) = (noise.floats(m * k, 1.0), noise.floats(k * n, 1.0));
@@ -200,6 +206,11 @@ fn sums_go_on_across_stretches_and_blocks() {
                 let mut out = vec![f32::NAN; m * n];
                 matmul(&mut out, &a, &b, shape).unwrap();
                 assert_close(tier, &out, &truth, k, 0.0);
+                if !transpose_a {
+                    let mut few = vec![f32::NAN; 5 * n];
+                    matmul(&mut few, &a[..5 * k], &b, MatmulShape { m: 5, ..shape }).unwrap();
+                    assert_eq!(bits(&few), bits(&out[..5 * n]), "{tier}: {m}×{n}×{k}");
+                }
             });
         }
     }

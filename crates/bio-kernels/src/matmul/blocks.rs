@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::carry::{self, Carry};
 use super::pack::{BUFFERS, Buffer, PANEL, Strided, pack_panel, pack_rows};
 use super::tile::{self, Place, Steps};
-use super::{Columns, DEPTH, MANY_ROWS, NARROW, ROWS, Target, WIDTH, parts, pieces};
+use super::{BLOCK, Columns, DEPTH, MANY_ROWS, NARROW, ROWS, Target, WIDTH, parts, pieces};
 use crate::isa::Isa;
 
 /// a [.., k] and b [k, n].
@@ -45,7 +45,8 @@ pub(super) fn multiply_packed(
     });
 }
 
-/// A few panels after the others, used by all rows at once so that they need not leave the L2, while the tiles fetch the next ones.
+/// A few panels after the others: while tiles of the first block of A use them, they copy the next ones, and those of later blocks ask the L2
+/// for what was copied.
 pub(super) fn multiply_in_turn(
     isa: Isa,
     out: Target<'_>,
@@ -54,42 +55,61 @@ pub(super) fn multiply_in_turn(
     columns: Range<usize>,
     accumulate: bool,
 ) {
-    let (height, most) = tile::size(isa);
-    let slot = most * PANEL * DEPTH.min(k);
+    let (_, most) = tile::size(isa);
+    let deepest = DEPTH.min(k);
+    let blocks = parts(rows, BLOCK / deepest);
+    let block_count = blocks.clone().count();
+    let room = most * PANEL * deepest;
     BUFFERS.with_borrow_mut(|(panels_of_b, tiles_of_a)| {
-        let (mut now, mut then) = panels_of_b.first(2 * slot).split_at_mut(slot);
         for columns in pieces(columns, WIDTH) {
-            let groups = || parts(columns.clone(), most);
+            let groups = parts(columns.clone(), most);
+            let group_count = groups.clone().count();
+            // One block needs these panels and the next ones only, which stay in the L2.
+            let slots = if block_count == 1 { 2 } else { group_count.max(2) };
+            let slot = |position: usize| position % slots * room..(position % slots + 1) * room;
+            let packed = panels_of_b.first(slots * room);
             let width = |panels: &Range<usize>| n.min(panels.end * PANEL) - panels.start * PANEL;
             // Copying A pays where enough columns share it.
             let copy = columns.len() >= WIDTH / 2;
             let mut ready = false;
-            for from in (0..k).step_by(DEPTH) {
+            for (stretch, from) in (0..k).step_by(DEPTH).enumerate() {
                 let depth = DEPTH.min(k - from);
-                let block = Block::new(a, tiles_of_a, rows.clone(), from, depth, height, copy);
                 let fresh = from == 0 && !accumulate;
-                for (index, panels) in groups().enumerate() {
-                    if !ready {
-                        for (panel, packed) in panels.clone().zip(now.chunks_exact_mut(depth * PANEL)) {
-                            pack_panel(isa, packed, b, from, panel, n);
+                for (index, rows) in blocks.clone().enumerate() {
+                    let (first_block, last_block) = (index == 0, index + 1 == block_count);
+                    let block = Block::new(isa, a, tiles_of_a, rows, from, depth, copy);
+                    let looks = block.tiles * carry::looks(depth);
+                    for (group, panels) in groups.clone().enumerate() {
+                        let position = stretch * group_count + group;
+                        let [now, then] = packed
+                            .get_disjoint_mut([slot(position), slot(position + 1)])
+                            .expect("two slots or more");
+                        if first_block && !ready {
+                            for (panel, packed) in panels.clone().zip(now.chunks_exact_mut(depth * PANEL)) {
+                                pack_panel(isa, packed, b, from, panel, n);
+                            }
                         }
+                        let next = groups.clone().cycle().nth(group + 1).unwrap_or_default();
+                        // The stretch whose panels come next, if they are not packed yet.
+                        let unpacked = if group + 1 < group_count {
+                            first_block.then_some(from)
+                        } else {
+                            last_block.then_some(from + depth)
+                        };
+                        let mut carry = match unpacked {
+                            Some(from) if from < k => {
+                                let (b, depth) = (b.from(from, next.start * PANEL), DEPTH.min(k - from));
+                                Carry::new(b, depth, width(&next), then, looks, panels.len())
+                            }
+                            None if group_count > 1 => {
+                                Carry::again(&then[..next.len() * depth * PANEL], looks)
+                            }
+                            _ => Carry::nothing(),
+                        };
+                        let b = Steps { panels: now, apart: depth * PANEL, depth };
+                        block.multiply(isa, out, b, panels.start, width(&panels), &mut carry, fresh);
+                        ready = carry.arrived();
                     }
-                    let (from, next) = match groups().nth(index + 1) {
-                        Some(next) => (from, Some(next)),
-                        None => (from + depth, groups().next()),
-                    };
-                    let mut carry = match next {
-                        Some(next) if from < k => {
-                            let (depth, looks) = (DEPTH.min(k - from), block.tiles * carry::looks(depth));
-                            let b = b.from(from, next.start * PANEL);
-                            Carry::new(b, depth, width(&next), then, looks, panels.len())
-                        }
-                        _ => Carry::nothing(),
-                    };
-                    let b = Steps { panels: now, apart: depth * PANEL, depth };
-                    block.multiply(isa, out, b, panels.start, width(&panels), &mut carry, fresh);
-                    ready = carry.arrived();
-                    std::mem::swap(&mut now, &mut then);
                 }
             }
         }
@@ -128,10 +148,10 @@ fn stretch(
     depth: usize,
     fresh: bool,
 ) {
-    let (tile_rows, tile_panels) = tile::size(isa);
+    let (_, tile_panels) = tile::size(isa);
     let most = if isa.has_avx512() { MANY_ROWS } else { ROWS };
     for rows in pieces(rows, most) {
-        let block = Block::new(a, tiles_of_a, rows, from, depth, tile_rows, false);
+        let block = Block::new(isa, a, tiles_of_a, rows, from, depth, false);
         for panels in parts(columns.clone(), tile_panels) {
             let panel = panels.start;
             let steps = Steps {
@@ -147,9 +167,9 @@ fn stretch(
 
 /// A stretch of some rows of A.
 struct Block<'a> {
-    /// The rows, in place or copied.
+    /// The block, in place or, if its rows are copied, there.
     a: Strided<'a>,
-    /// Empty unless their columns are contiguous: they are turned to tiles then.
+    /// Columns that are copied to tiles; empty if rows, or columns, are read where they lie.
     tiles_of_a: &'a [f32],
     rows: Range<usize>,
     depth: usize,
@@ -159,21 +179,23 @@ struct Block<'a> {
 
 impl<'a> Block<'a> {
     fn new(
+        isa: Isa,
         a: Strided<'a>,
         buffer: &'a mut Buffer,
         rows: Range<usize>,
         from: usize,
         depth: usize,
-        tile_rows: usize,
         copy: bool,
     ) -> Self {
+        let (tile_rows, _) = tile::size(isa);
         let tiles = rows.len().div_ceil(tile_rows);
         let in_place = a.from(rows.start, from);
-        let (a, tiles_of_a): (_, &[f32]) = if !a.rows_are_contiguous() {
+        let turn = !a.rows_are_contiguous() && (!isa.has_avx512() || a.lines_share_sets());
+        let (a, tiles_of_a): (_, &[f32]) = if turn {
             let packed = buffer.first(rows.len() * depth);
             pack_rows(packed, a, parts(rows.clone(), tile_rows), from, depth);
             (in_place, packed)
-        } else if copy && a.lines_share_sets() {
+        } else if copy && a.rows_are_contiguous() && a.lines_share_sets() {
             let apart = depth + PANEL;
             let packed = buffer.first(rows.len() * apart);
             for (row, packed) in packed.chunks_exact_mut(apart).enumerate() {
@@ -181,7 +203,8 @@ impl<'a> Block<'a> {
             }
             (Strided::rows_apart(packed, apart), &[])
         } else {
-            // Contiguous rows are read where they are: some streams that are gone through from end to end.
+            // Rows are read where they are, some streams that are gone through from end to end; columns by tiles of eight, half a line of
+            // each.
             (in_place, &[])
         };
         Self { a, tiles_of_a, rows, depth, tile_rows, tiles }

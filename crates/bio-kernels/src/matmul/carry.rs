@@ -67,6 +67,12 @@ impl<'a> Carry<'a> {
         Self { lines, stride, count, length, to, wide, far, rate, line: 0, at: 0 }
     }
 
+    /// Panels that have been packed before, asked for so that they are in the L2 after so many looks.
+    pub fn again(panels: &'a [f32], looks: usize) -> Self {
+        let rate = panels.len().div_ceil(PACE).div_ceil(looks);
+        Self { lines: panels, count: 1, length: panels.len(), rate, ..Self::default() }
+    }
+
     /// Whether the panels are there.
     pub fn arrived(&self) -> bool {
         self.to.is_some() && self.line == self.count

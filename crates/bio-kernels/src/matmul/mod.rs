@@ -10,15 +10,16 @@
 //!             for p in 512: sums += a[p] ⊗ b[p] .... 6×16 sums (8×48) in registers
 //! ```
 //!
-//! With AVX-512 and few rows, every three panels are packed just before all rows use them; the tiles meanwhile copy the next ones:
+//! With AVX-512 every three panels are packed just before they are used; the tiles meanwhile copy the next ones:
 //!
 //! ```text
 //!   for each 1024 columns
 //!     for each 512 of k
-//!       for each three panels ................. their B, 96 kB, and that of the next ones, stay in the L2, as do A's 1 MB (ONE_BLOCK)
-//!         for each tile of up to 8 rows
-//!           for each 16 of 512 p .............. PACE: copy some rows of the next panels, or ask for them where they must be turned
-//!             sums += a[p] ⊗ b[p]
+//!       for each block of A, 384 kB .......... BLOCK: 192 rows of 512; stays in the L2
+//!         for each three panels .............. their B, 96 kB, and that of the next ones, stay in the L2 as well
+//!           for each tile of up to 8 rows
+//!             for each 16 of 512 p ........... PACE: copy some rows of the next panels, or ask for them where they must be turned;
+//!               sums += a[p] ⊗ b[p]            from the second block on, ask for what the first one's tiles copied
 //! ```
 //!
 //! Every element is one chain of (fused) multiply-adds over k from 0 on; between stretches of k it rests in `out`. So its bits do not depend
@@ -60,8 +61,8 @@ pub use weight_gradient::WeightGradient;
 pub(crate) const ROWS: usize = 96;
 /// The same for AVX-512, whose L2 is larger: the fewer blocks, the less often B is read from the L3.
 const MANY_ROWS: usize = 192;
-/// Values of a stretch of A, 1 MB, up to which all rows are one block: it stays in the L2 of a processor with AVX-512.
-const ONE_BLOCK: usize = 256 * 1024;
+/// Values of a block of A whose tiles fetch panels of B, 384 kB: with twice as many some shapes lose 3 to 8 %.
+const BLOCK: usize = MANY_ROWS * DEPTH;
 /// k per stretch.
 const DEPTH: usize = 512;
 /// k from which tiles fetch what comes next.
@@ -72,7 +73,7 @@ const WIDTH: usize = 64;
 const NARROW: usize = 4;
 /// Multiply-adds below which (about 10 µs) another thread costs more than it brings.
 const WORTH_A_TASK: usize = 1 << 19;
-/// The same for several tasks per thread, up to this number, of which the faster thread takes more.
+/// The same for several tasks per thread, up to this number, of which the faster thread takes more. One thread takes all at once.
 const WORTH_A_SHARE: usize = 1 << 21;
 const MOST_SHARES: usize = 4;
 /// Rows and panels of a share: with fewer, reading A and packing B take too much of its time.
@@ -172,7 +173,7 @@ impl Cut {
         let (threads, panels) = (crate::pool::threads(), panels(n));
         let worth = (m * n * k / WORTH_A_TASK).clamp(1, threads);
         let shares = m.max(FEW) * n.max(FEW) * k / WORTH_A_SHARE / threads;
-        let most = if worth == threads { shares.clamp(1, MOST_SHARES) } else { 0 };
+        let most = if threads > 1 && worth == threads { shares.clamp(1, MOST_SHARES) } else { 0 };
         let cuts = (1..=most).rev().find_map(|shares| even_cuts(m, panels, shares * threads));
         let (row_cuts, panel_cuts) = cuts.unwrap_or_else(|| {
             let panel_cuts = worth.min(panels.div_ceil(4)).max(1);
@@ -255,7 +256,7 @@ fn multiply(
     }
     let operands = Operands { a, b, n, k };
     // A few of k give the tiles no time for others.
-    if carry::carries(isa) && k >= LEAST_DEPTH && rows.len() * DEPTH.min(k) <= ONE_BLOCK {
+    if carry::carries(isa) && k >= LEAST_DEPTH {
         blocks::multiply_in_turn(isa, out, operands, rows, columns, accumulate);
     } else {
         blocks::multiply_packed(isa, out, operands, rows, columns, accumulate);

@@ -102,11 +102,10 @@ pub(super) struct Corner {
 
 #[cfg(target_arch = "x86_64")]
 impl Corner {
-    /// Whether it is a tile [depth][height]; otherwise its rows are contiguous.
-    fn is_turned(self, height: usize) -> bool {
-        let contiguous = self.column == 1;
-        assert!(contiguous || (self.row == 1 && self.column == height), "tiles of A lie one after the other");
-        !contiguous
+    /// Whether its columns are contiguous; otherwise its rows are.
+    fn is_turned(self) -> bool {
+        assert!(self.column == 1 || self.row == 1, "rows or columns are contiguous");
+        self.column != 1
     }
 }
 
@@ -160,12 +159,12 @@ unsafe fn portable<const FMA: bool>(sums: Sums, a: Corner, b: Steps<'_>, fresh: 
     }
 }
 
-/// Where a tile is in A and B, `TURNED` if A is a tile [depth][height], else contiguous rows.
+/// Where a tile is in A and B, `TURNED` if A's columns are contiguous, else its rows.
 #[cfg(target_arch = "x86_64")]
 struct At<const TURNED: bool> {
-    /// Every third row of A, from which a register holds the distance of the others.
-    rows: [*const f32; MOST_ROWS.div_ceil(3)],
-    row: usize,
+    /// Every third row of A, from which a register holds the distance of the others; if it is turned, every second step.
+    a: [*const f32; MOST_ROWS.div_ceil(3)],
+    a_apart: usize,
     panels: *const f32,
     apart: usize,
 }
@@ -174,20 +173,22 @@ struct At<const TURNED: bool> {
 impl<const TURNED: bool> At<TURNED> {
     #[inline(always)]
     fn new(a: Corner, b: Steps<'_>, height: usize) -> Self {
-        let mut rows = [a.first; MOST_ROWS.div_ceil(3)];
-        for third in 1..height.div_ceil(3) {
-            rows[third] = a.first.wrapping_add(untracked(3 * third * a.row));
+        let a_apart = if TURNED { a.column } else { a.row };
+        let (count, distance) = if TURNED { (2, 2) } else { (height.div_ceil(3), 3) };
+        let mut places = [a.first; MOST_ROWS.div_ceil(3)];
+        for index in 1..count {
+            places[index] = a.first.wrapping_add(untracked(index * distance * a_apart));
         }
-        Self { rows, row: untracked(a.row), panels: b.panels.as_ptr(), apart: untracked(b.apart) }
+        Self { a: places, a_apart: untracked(a_apart), panels: b.panels.as_ptr(), apart: untracked(b.apart) }
     }
 
-    /// The value of a row of A, `step` steps from here.
+    /// The value of a row of A, up to three steps from here.
     #[inline(always)]
-    fn a(&self, row: usize, step: usize, height: usize) -> *const f32 {
+    fn a(&self, row: usize, step: usize) -> *const f32 {
         if TURNED {
-            self.rows[0].wrapping_add(step * height + row)
+            self.a[step / 2].wrapping_add(step % 2 * self.a_apart + row)
         } else {
-            self.rows[row / 3].wrapping_add(row % 3 * self.row + step)
+            self.a[row / 3].wrapping_add(row % 3 * self.a_apart + step)
         }
     }
 
@@ -198,9 +199,9 @@ impl<const TURNED: bool> At<TURNED> {
     }
 
     #[inline(always)]
-    fn advance(&mut self, steps: usize, height: usize) {
-        for rows in &mut self.rows {
-            *rows = rows.wrapping_add(if TURNED { steps * height } else { steps });
+    fn advance(&mut self, steps: usize) {
+        for place in &mut self.a {
+            *place = place.wrapping_add(if TURNED { steps * self.a_apart } else { steps });
         }
         self.panels = self.panels.wrapping_add(steps * PANEL);
     }

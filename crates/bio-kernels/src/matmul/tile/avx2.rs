@@ -24,7 +24,7 @@ const TURNED: [Body; 6] = bodies::<true>();
 /// As for `run`; height at most 6, one panel.
 #[target_feature(enable = "avx2,fma")]
 pub(super) unsafe fn tile(sums: Sums, a: Corner, b: Steps<'_>, fresh: bool) {
-    let body = if a.is_turned(sums.height) { &TURNED } else { &IN_PLACE }[sums.height - 1];
+    let body = if a.is_turned() { &TURNED } else { &IN_PLACE }[sums.height - 1];
     // SAFETY: the caller's promise.
     unsafe { body(sums, a, b, fresh) }
 }
@@ -71,10 +71,10 @@ unsafe fn steps<const HEIGHT: usize, const STEPS: usize, const TURNED: bool>(
         let (left, right) = unsafe { (_mm256_loadu_ps(b), _mm256_loadu_ps(b.add(8))) };
         for i in 0..HEIGHT {
             // SAFETY: likewise.
-            let value = _mm256_set1_ps(unsafe { *at.a(i, p, HEIGHT) });
+            let value = _mm256_set1_ps(unsafe { *at.a(i, p) });
             registers[i][0] = _mm256_fmadd_ps(value, left, registers[i][0]);
             registers[i][1] = _mm256_fmadd_ps(value, right, registers[i][1]);
         }
     }
-    at.advance(STEPS, HEIGHT);
+    at.advance(STEPS);
 }

@@ -27,7 +27,7 @@ const TURNED: [[Body; 3]; 8] = bodies::<true>();
 /// As for `run`; height at most 8, three panels at most.
 #[target_feature(enable = "avx512f")]
 pub(super) unsafe fn tile(sums: Sums, a: Corner, b: Steps<'_>, carry: &mut Carry<'_>, fresh: bool) {
-    let body = if a.is_turned(sums.height) { &TURNED } else { &IN_PLACE }[sums.height - 1][sums.wide - 1];
+    let body = if a.is_turned() { &TURNED } else { &IN_PLACE }[sums.height - 1][sums.wide - 1];
     // SAFETY: the caller's promise.
     unsafe { body(sums, a, b, carry, fresh) }
 }
@@ -87,11 +87,11 @@ unsafe fn steps<const HEIGHT: usize, const PANELS: usize, const STEPS: usize, co
         }
         for i in 0..HEIGHT {
             // SAFETY: likewise.
-            let value = _mm512_set1_ps(unsafe { *at.a(i, p, HEIGHT) });
+            let value = _mm512_set1_ps(unsafe { *at.a(i, p) });
             for panel in 0..PANELS {
                 registers[i][panel] = _mm512_fmadd_ps(value, row[panel], registers[i][panel]);
             }
         }
     }
-    at.advance(STEPS, HEIGHT);
+    at.advance(STEPS);
 }
