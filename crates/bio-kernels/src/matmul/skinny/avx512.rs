@@ -15,6 +15,8 @@ pub(super) const MOST_ROWS: usize = 32;
 pub(super) const HEIGHT: usize = 16;
 /// Rows up to which A is read in place: more streams, 4 kB apart, would not fit into a set of the L1.
 const IN_PLACE: usize = 8;
+/// Rows from which two groups of columns of B [k, n] at a time take less time: one is bound by the memory, which likes its lines one by one.
+const LEAST_PAIRED: usize = 2;
 /// How far ahead B is asked for, in values of each stream.
 pub(super) const AHEAD: usize = 64;
 
@@ -60,19 +62,46 @@ impl Tiles {
 /// register per row and group.
 #[target_feature(enable = "avx512f")]
 pub(super) unsafe fn add(sums: &mut [f32], a: &Tiles, b: Corner, width: usize, k: usize, along_k: bool) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if !along_k && (LEAST_PAIRED..=IN_PLACE).contains(&a.rows) {
+            add_groups::<2>(sums, a, b, width, k, along_k);
+        } else {
+            add_groups::<1>(sums, a, b, width, k, along_k);
+        }
+    }
+}
+
+/// `add` for so many groups of columns at a time; two only if not `along_k`.
+///
+/// # Safety
+/// As for `add`.
+#[target_feature(enable = "avx512f")]
+unsafe fn add_groups<const GROUPS: usize>(
+    sums: &mut [f32],
+    a: &Tiles,
+    b: Corner,
+    width: usize,
+    k: usize,
+    along_k: bool,
+) {
     // Streams lie `apart`, and sixteen of them are gone through together from end to end.
     let (apart, length) = if along_k { (b.column, k) } else { (b.row, width) };
+    let wide = GROUPS * LANES;
     for from in (0..k).step_by(LANES) {
         let depth = LANES.min(k - from);
-        for (group, sums) in sums.chunks_exact_mut(a.rows * LANES).enumerate() {
-            let columns = LANES.min(width - group * LANES);
-            let at = if along_k { from } else { group * LANES };
-            let block = b.first.wrapping_add(from * b.row + group * LANES * b.column);
+        for (index, sums) in sums.chunks_mut(a.rows * wide).enumerate() {
+            let first = index * wide;
+            let columns = wide.min(width - first);
+            let at = if along_k { from } else { first };
+            let block = b.first.wrapping_add(from * b.row + first * b.column);
             let soon = if at + AHEAD < length { AHEAD } else { (LANES * apart + AHEAD).wrapping_sub(length) };
             for line in 0..LANES {
-                prefetch(block.wrapping_add(line * apart + soon));
+                for group in 0..GROUPS {
+                    prefetch(block.wrapping_add(line * apart + soon + group * LANES));
+                }
             }
-            // SAFETY: the block and the rows' values lie inside by the caller's promise, and there is a register of sums per row.
+            // SAFETY: the block and the rows' values lie inside by the caller's promise, and there is a register of sums per row and group.
             unsafe {
                 let turned;
                 let rows = if along_k {
@@ -84,7 +113,12 @@ pub(super) unsafe fn add(sums: &mut [f32], a: &Tiles, b: Corner, width: usize, k
                 for tile in &a.each[..a.count] {
                     let a = Corner { first: tile.a.first.add(from * tile.a.column), ..tile.a };
                     let sums = sums.as_mut_ptr().add(tile.first_row * LANES);
-                    CHAINS[tile.height - 1](sums, a, rows, depth);
+                    let chain = if columns > LANES {
+                        PAIRS[tile.height - LEAST_PAIRED]
+                    } else {
+                        CHAINS[tile.height - 1]
+                    };
+                    chain(sums, a, rows, depth);
                 }
             }
         }
@@ -130,47 +164,66 @@ type Chain = unsafe fn(*mut f32, Corner, Rows, usize);
 
 /// One body per height, so that its sums are registers.
 const CHAINS: [Chain; HEIGHT] = [
-    chain::<1>,
-    chain::<2>,
-    chain::<3>,
-    chain::<4>,
-    chain::<5>,
-    chain::<6>,
-    chain::<7>,
-    chain::<8>,
-    chain::<9>,
-    chain::<10>,
-    chain::<11>,
-    chain::<12>,
-    chain::<13>,
-    chain::<14>,
-    chain::<15>,
-    chain::<16>,
+    chain::<1, 1>,
+    chain::<2, 1>,
+    chain::<3, 1>,
+    chain::<4, 1>,
+    chain::<5, 1>,
+    chain::<6, 1>,
+    chain::<7, 1>,
+    chain::<8, 1>,
+    chain::<9, 1>,
+    chain::<10, 1>,
+    chain::<11, 1>,
+    chain::<12, 1>,
+    chain::<13, 1>,
+    chain::<14, 1>,
+    chain::<15, 1>,
+    chain::<16, 1>,
 ];
 
-/// `depth` steps of every row's chains: sums[i] += a[i, p]·b[p].
+/// The same for two groups of columns, which share what is loaded of A: a load for each multiply-add is more than there are ports for, and few
+/// chains are not enough to hide their latency.
+const PAIRS: [Chain; IN_PLACE + 1 - LEAST_PAIRED] =
+    [chain::<2, 2>, chain::<3, 2>, chain::<4, 2>, chain::<5, 2>, chain::<6, 2>, chain::<7, 2>, chain::<8, 2>];
+
+/// `depth` steps of every row's chains: sums[group][i] += a[i, p]·b[p, group].
 ///
 /// # Safety
-/// `a` must hold rows×depth values, `b` as many rows, `sums` a register per row.
+/// `a` must hold rows×depth values, `b` as many rows, all groups but the last one whole, `sums` a register per row and group.
 #[target_feature(enable = "avx512f")]
-unsafe fn chain<const ROWS: usize>(sums: *mut f32, a: Corner, b: Rows, depth: usize) {
+unsafe fn chain<const ROWS: usize, const GROUPS: usize>(sums: *mut f32, a: Corner, b: Rows, depth: usize) {
     // Strides that the compiler knows leave it registers enough.
     let (row, column) = if ROWS > IN_PLACE { (1, PANEL) } else { (a.row, a.column) };
-    // SAFETY: the caller's promise; what is masked is not read. `Tiles` has these strides for more rows than are read in place.
+    // SAFETY: the caller's promise; what is masked is not read. `Tiles` has these strides for more rows than are read in place. Where there
+    // are two groups there is one tile.
     unsafe {
-        let mut registers = [_mm512_setzero_ps(); ROWS];
+        let place = |i: usize, group: usize| sums.add((group * ROWS + i) * LANES);
+        let mut registers = [[_mm512_setzero_ps(); GROUPS]; ROWS];
         for i in 0..ROWS {
-            registers[i] = _mm512_loadu_ps(sums.add(i * LANES));
+            for group in 0..GROUPS {
+                registers[i][group] = _mm512_loadu_ps(place(i, group));
+            }
         }
+        let last = first_lanes(b.width - (GROUPS - 1) * LANES);
         for p in 0..depth {
-            let b = _mm512_maskz_loadu_ps(first_lanes(b.width), b.first.add(p * b.apart));
+            let b = b.first.add(p * b.apart);
+            let mut columns = [_mm512_setzero_ps(); GROUPS];
+            for group in 0..GROUPS - 1 {
+                columns[group] = _mm512_loadu_ps(b.add(group * LANES));
+            }
+            columns[GROUPS - 1] = _mm512_maskz_loadu_ps(last, b.add((GROUPS - 1) * LANES));
             for i in 0..ROWS {
                 let value = _mm512_set1_ps(*a.first.add(i * row + p * column));
-                registers[i] = _mm512_fmadd_ps(value, b, registers[i]);
+                for group in 0..GROUPS {
+                    registers[i][group] = _mm512_fmadd_ps(value, columns[group], registers[i][group]);
+                }
             }
         }
         for i in 0..ROWS {
-            _mm512_storeu_ps(sums.add(i * LANES), registers[i]);
+            for group in 0..GROUPS {
+                _mm512_storeu_ps(place(i, group), registers[i][group]);
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 //! ```text
 //! for each chunk of columns ................... 16 kB of sums, in a scratch in the L1; 8 (16) columns if B's columns are contiguous
 //!   for each 8 of k (16, a line of the cache) . 8 (16) streams through B in either case
-//!     for each group of 8 (16) columns
+//!     for each group of 8 (16) columns ........ two groups at a time for two to eight rows of a B whose rows are contiguous (AVX-512)
 //!       for each 8×8 (16×16) of B ............. as it lies, or turned
 //!         for p in 8 (16): sums += a[p] ⊗ b[p]  a register of sums per row
 //! ```
