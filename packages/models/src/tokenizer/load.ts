@@ -92,11 +92,16 @@ interface TokenizerJson {
   readonly added_tokens: readonly { readonly id: unknown }[]
 }
 
-/** The library fills an array up to the largest id: one of 10⁹ would take minutes. */
+/** The library takes whatever stands for an id, and fills an array up to the largest: one of 10⁹ would take minutes. A list (Unigram's) numbers its tokens itself. */
 function checkIds({ model, added_tokens: added }: TokenizerJson): void {
-  const ids = [...Object.values(model.vocab), ...added.map(({ id }) => id)]
-  const far = ids.find((id) => typeof id === 'number' && id >= 2 ** 22)
-  if (far !== undefined) throw new RangeError(`a token has the id ${String(far)}`)
+  const ids = [
+    ...(Array.isArray(model.vocab) ? [] : Object.values(model.vocab)),
+    ...added.map(({ id }) => id),
+  ]
+  const isId = (id: unknown): boolean =>
+    Number.isInteger(id) && (id as number) >= 0 && (id as number) < 2 ** 22
+  const wrong = ids.findIndex((id) => !isId(id))
+  if (wrong >= 0) throw new RangeError(`a token has the id ${JSON.stringify(ids[wrong])}`)
 }
 
 /** What the libraries throw at contents that they don't expect has no code. */

@@ -5,8 +5,8 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { saveHuggingFace } from '../hugging-face/folder.js'
 import { tinyDecoder } from '../testing/tiny.js'
-import { byteTokenizer } from './byte-level.js'
-import { loadTokenizer } from './load.js'
+import { byteTokenizer, byteTokenizerConfig, byteTokenizerJson } from './byte-level.js'
+import { loadTokenizer, makeTokenizer } from './load.js'
 import { TextStream, type Tokenizer } from './tokenizer.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'bio-tokenizer-'))
@@ -45,6 +45,14 @@ test.each([-1, 257, 1.5, Number.NaN])('id %d is refused', (id) => {
   for (const tokenizer of [bytes, loaded]) {
     expect(() => tokenizer.decode([id])).toThrow(expect.objectContaining({ code: 'ERR_BIO_INDEX' }) as Error)
   }
+})
+
+test.each([-1, 1.5, '97', null, 1e9])('a vocabulary with the id %j is refused', (id) => {
+  const json = byteTokenizerJson() as { model: { vocab: Record<string, unknown> } }
+  json.model.vocab['a'] = id
+  const read = (): Tokenizer =>
+    makeTokenizer({ json, config: byteTokenizerConfig(), template: undefined, where: 'folder' })
+  expect(read).toThrow(expect.objectContaining({ code: 'ERR_BIO_FORMAT' }) as Error)
 })
 
 test('streamed text never shows half a character, and in the end is the whole text', () => {
