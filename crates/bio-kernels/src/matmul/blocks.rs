@@ -234,7 +234,12 @@ impl<'a> Block<'a> {
             } else {
                 Strided::columns_apart(&self.tiles_of_a[row * self.depth..], tile.len())
             };
-            tile::prefetch(out.values, place(tile.end..(tile.end + tile.len()).min(self.rows.end)));
+            let next = place(tile.end..(tile.end + tile.len()).min(self.rows.end));
+            if carry::spreads(isa, self.depth) {
+                carry.expect(out.values, next);
+            } else {
+                tile::prefetch(out.values, next);
+            }
             tile::tile(isa, out.values, place(tile), a, b, carry, fresh);
         }
     }

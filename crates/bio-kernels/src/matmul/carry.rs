@@ -1,6 +1,11 @@
-//! What tiles do beside the arithmetic, which leaves them time for it: they fetch the panels of B that come next.
+//! What tiles do beside the arithmetic, which leaves them time for it: they fetch the panels of B that come next, and ask for the places of the
+//! next tile.
+
+use std::ops::RangeInclusive;
 
 use super::pack::{PANEL, Strided};
+use super::tile::Place;
+use crate::disjoint::Disjoint;
 use crate::isa::Isa;
 use crate::memory::{prefetch, prefetch_to_second_level};
 
@@ -11,9 +16,18 @@ const AHEAD: usize = 8;
 /// The same for rows that share few sets of the L1 and wait in the L2 therefore.
 const FAR_AHEAD: usize = 32;
 
+/// k of a stretch at which tiles ask for the places of the next one a row at each look. With fewer there are not enough looks; with more it
+/// takes as much time as it saves.
+const SPREAD: RangeInclusive<usize> = 128..=256;
+
 /// Whether a tier's tiles do what `Carry` says.
 pub(super) fn carries(isa: Isa) -> bool {
     isa.has_avx512()
+}
+
+/// Whether tiles of so many k ask for the next one's places one row after the other (`expect`).
+pub(super) fn spreads(isa: Isa, depth: usize) -> bool {
+    carries(isa) && SPREAD.contains(&depth)
 }
 
 /// How often a tile looks at what is due.
@@ -23,7 +37,6 @@ pub(super) fn looks(depth: usize) -> usize {
 
 /// Some panels of B on their way.
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
-#[derive(Default)]
 pub(super) struct Carry<'a> {
     /// B's contiguous rows or columns, `stride` apart, and how much of each is wanted.
     lines: &'a [f32],
@@ -40,11 +53,31 @@ pub(super) struct Carry<'a> {
     /// Where the next ones are.
     line: usize,
     at: usize,
+    /// Those of the next tile's places that have not been asked for: the first row of them, and how many there are.
+    row: *const f32,
+    row_stride: usize,
+    rows: usize,
+    row_width: usize,
 }
 
 impl<'a> Carry<'a> {
     pub fn nothing() -> Self {
-        Self::default()
+        Self {
+            lines: &[],
+            stride: 0,
+            count: 0,
+            length: 0,
+            to: None,
+            wide: 0,
+            far: false,
+            rate: 0,
+            line: 0,
+            at: 0,
+            row: std::ptr::null(),
+            row_stride: 0,
+            rows: 0,
+            row_width: 0,
+        }
     }
 
     /// Panels of b [depth, width], wanted after so many looks by tiles of `wide` panels.
@@ -64,13 +97,22 @@ impl<'a> Carry<'a> {
         let items = if copies { count } else { count * length.div_ceil(PACE) };
         let (to, rate) = (copies.then_some(to), items.div_ceil(looks));
         let (wide, far) = (width / PANEL, b.lines_share_sets());
-        Self { lines, stride, count, length, to, wide, far, rate, line: 0, at: 0 }
+        Self { lines, stride, count, length, to, wide, far, rate, ..Self::nothing() }
     }
 
     /// Panels that have been packed before, asked for so that they are in the L2 after so many looks.
     pub fn again(panels: &'a [f32], looks: usize) -> Self {
         let rate = panels.len().div_ceil(PACE).div_ceil(looks);
-        Self { lines: panels, count: 1, length: panels.len(), rate, ..Self::default() }
+        Self { lines: panels, count: 1, length: panels.len(), rate, ..Self::nothing() }
+    }
+
+    /// Places, as many panels wide as the tile's, that will be written next. Asked for all at once, they would fill the buffers in which the tile
+    /// waits for its own operands.
+    pub fn expect(&mut self, out: &Disjoint<'_, f32>, Place { first, stride, height, width }: Place) {
+        if height > 0 {
+            self.row = out.pointer(first..first + (height - 1) * stride + width);
+            (self.row_stride, self.rows, self.row_width) = (stride, height, width);
+        }
     }
 
     /// Whether the panels are there.
@@ -82,6 +124,13 @@ impl<'a> Carry<'a> {
     #[inline(always)]
     #[cfg(target_arch = "x86_64")]
     pub fn advance<const PANELS: usize>(&mut self) {
+        if self.rows > 0 {
+            for panel in 0..PANELS {
+                prefetch(self.row.wrapping_add(panel * PANEL));
+            }
+            prefetch(self.row.wrapping_add(self.row_width - 1));
+            (self.row, self.rows) = (self.row.wrapping_add(self.row_stride), self.rows - 1);
+        }
         for _ in 0..self.rate {
             if self.line == self.count {
                 break;
