@@ -17,6 +17,26 @@ pub(super) struct Operands<'a> {
     pub k: usize,
 }
 
+impl Operands<'_> {
+    /// Columns that panels have.
+    fn width(self, panels: &Range<usize>) -> usize {
+        self.n.min(panels.end * PANEL) - panels.start * PANEL
+    }
+
+    /// A stretch of some panels on its way, wanted after so many looks by tiles of `wide` panels.
+    fn fetch<'a>(
+        &'a self,
+        panels: &Range<usize>,
+        from: usize,
+        to: &'a mut [f32],
+        looks: usize,
+        wide: usize,
+    ) -> Carry<'a> {
+        let b = self.b.from(from, panels.start * PANEL);
+        Carry::new(b, DEPTH.min(self.k - from), self.width(panels), to, looks, wide)
+    }
+}
+
 /// Packs a stretch of B first, then multiplies block after block of A with it.
 pub(super) fn multiply_packed(
     isa: Isa,
@@ -50,11 +70,12 @@ pub(super) fn multiply_packed(
 pub(super) fn multiply_in_turn(
     isa: Isa,
     out: Target<'_>,
-    Operands { a, b, n, k }: Operands<'_>,
+    operands: Operands<'_>,
     rows: Range<usize>,
     columns: Range<usize>,
     accumulate: bool,
 ) {
+    let Operands { a, b, n, k } = operands;
     let (_, most) = tile::size(isa);
     let deepest = DEPTH.min(k);
     let blocks = parts(rows, BLOCK / deepest);
@@ -68,7 +89,6 @@ pub(super) fn multiply_in_turn(
             let slots = if block_count == 1 { 2 } else { group_count.max(2) };
             let slot = |position: usize| position % slots * room..(position % slots + 1) * room;
             let packed = panels_of_b.first(slots * room);
-            let width = |panels: &Range<usize>| n.min(panels.end * PANEL) - panels.start * PANEL;
             // Copying A pays where enough columns share it.
             let copy = columns.len() >= WIDTH / 2;
             let mut ready = false;
@@ -84,7 +104,7 @@ pub(super) fn multiply_in_turn(
                         let [now, then] = packed
                             .get_disjoint_mut([slot(position), slot(position + 1)])
                             .expect("two slots or more");
-                        if first_block && !ready {
+                        if first_block && !ready && !operands.fetch(&panels, from, now, 1, most).hurry(isa) {
                             for (panel, packed) in panels.clone().zip(now.chunks_exact_mut(depth * PANEL)) {
                                 pack_panel(isa, packed, b, from, panel, n);
                             }
@@ -97,17 +117,14 @@ pub(super) fn multiply_in_turn(
                             last_block.then_some(from + depth)
                         };
                         let mut carry = match unpacked {
-                            Some(from) if from < k => {
-                                let (b, depth) = (b.from(from, next.start * PANEL), DEPTH.min(k - from));
-                                Carry::new(b, depth, width(&next), then, looks, panels.len())
-                            }
+                            Some(from) if from < k => operands.fetch(&next, from, then, looks, panels.len()),
                             None if group_count > 1 => {
                                 Carry::again(&then[..next.len() * depth * PANEL], looks)
                             }
                             _ => Carry::nothing(),
                         };
                         let b = Steps { panels: now, apart: depth * PANEL, depth };
-                        block.multiply(isa, out, b, panels.start, width(&panels), &mut carry, fresh);
+                        block.multiply(isa, out, b, panels.start, operands.width(&panels), &mut carry, fresh);
                         ready = carry.arrived();
                     }
                 }

@@ -4,7 +4,7 @@
 use std::ops::RangeInclusive;
 
 use super::pack::{PANEL, Strided};
-use super::tile::Place;
+use super::tile::{MOST_COLUMNS, Place};
 use crate::disjoint::Disjoint;
 use crate::isa::Isa;
 use crate::memory::{prefetch, prefetch_to_second_level};
@@ -118,6 +118,23 @@ impl<'a> Carry<'a> {
     /// Whether the panels are there.
     pub fn arrived(&self) -> bool {
         self.to.is_some() && self.line == self.count
+    }
+
+    /// Copies all panels at once, if they are copied at all: whether they are there.
+    pub fn hurry(&mut self, isa: Isa) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if carries(isa) && self.to.is_some() {
+            #[target_feature(enable = "avx512f")]
+            fn copy(panels: &mut Carry<'_>) {
+                while !panels.arrived() {
+                    panels.advance::<{ MOST_COLUMNS / PANEL }>();
+                }
+            }
+            // SAFETY: tiers that carry have AVX-512 F.
+            unsafe { copy(self) };
+        }
+        let _ = isa;
+        self.arrived()
     }
 
     /// A look of a tile of so many panels: does what is due.
