@@ -1,17 +1,18 @@
 //! The thread pool: one for the process, started by the first region that is worth it.
 //!
-//! A region is published under a lock; workers join it, take task numbers from one counter, and leave. The caller takes part. Who finds
-//! nothing to do, a worker without a region or a caller whose last tasks others are at, spins for some microseconds, then parks: a step of
-//! many small regions stays fast, and beside a busy process no core is burnt by waiting. A worker that shares its core with that process may
-//! get the core of the parked caller. A worker that finds itself on the caller's core moves to another: Linux likes to leave both on one,
-//! in turns, and the busy process alone on the other (NOTES.md has figures).
+//! A region is published under a lock; workers join it, take tasks, and leave. The caller takes part, from the first task on, and workers
+//! from the last one: so two threads find most of what they wrote the last time in their own caches. Who finds nothing to do, a worker
+//! without a region or a caller whose last tasks others are at, spins for some microseconds, then parks: a step of many small regions stays
+//! fast, and beside a busy process no core is burnt by waiting. A worker that shares its core with that process may get the core of the
+//! parked caller. A worker that finds itself on the caller's core moves to another: Linux likes to leave both on one, in turns, and the busy
+//! process alone on the other (NOTES.md has figures).
 //!
 //! A region that is asked for while another runs (several JavaScript threads, or a task that calls a kernel) runs on its own thread. Workers
 //! are never joined: at exit they are parked.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,12 @@ const SPIN: Duration = Duration::from_micros(30);
 /// More threads than this are no help to anybody.
 pub(crate) const MOST_THREADS: usize = 1024;
 
+/// One task taken from the front, by the caller, or from the back, by a worker.
+const FRONT: u64 = 1;
+const BACK: u64 = 1 << 32;
+/// So many that every thread may ask once more in vain without a carry into the upper half.
+const MOST_TASKS: usize = 1 << 31;
+
 /// No processor.
 const NOWHERE: usize = usize::MAX;
 
@@ -30,7 +37,8 @@ const NOWHERE: usize = usize::MAX;
 struct Region<'a> {
     body: &'a (dyn Fn(usize) + Sync),
     tasks: usize,
-    next: AtomicUsize,
+    /// Tasks taken from the front, and in the upper half those from the back.
+    taken: AtomicU64,
     /// Where the caller runs, as far as it is known: `NOWHERE` where that is not asked for.
     processor: AtomicUsize,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
@@ -39,7 +47,7 @@ struct Region<'a> {
 impl Region<'_> {
     /// The caller's part of the work.
     fn call(&self) {
-        self.work(|| {
+        self.work(FRONT, || {
             if self.processor.load(Ordering::Relaxed) != NOWHERE {
                 self.processor.store(processor::current().unwrap_or(NOWHERE), Ordering::Relaxed);
             }
@@ -48,23 +56,24 @@ impl Region<'_> {
 
     /// A worker's.
     fn help(&self) {
-        self.work(|| processor::leave(self.processor.load(Ordering::Relaxed)));
+        self.work(BACK, || processor::leave(self.processor.load(Ordering::Relaxed)));
     }
 
     /// Takes tasks until there are none. A panic ends the region early and is kept for the caller.
-    fn work(&self, before_each: impl Fn()) {
+    fn work(&self, end: u64, before_each: impl Fn()) {
         let result = catch_unwind(AssertUnwindSafe(|| {
             loop {
                 before_each();
-                let task = self.next.fetch_add(1, Ordering::Relaxed);
-                if task >= self.tasks {
+                let taken = self.taken.fetch_add(end, Ordering::Relaxed);
+                let (front, back) = ((taken % BACK) as usize, (taken / BACK) as usize);
+                if front + back >= self.tasks {
                     return;
                 }
-                (self.body)(task);
+                (self.body)(if end == FRONT { front } else { self.tasks - 1 - back });
             }
         }));
         if let Err(payload) = result {
-            self.next.store(self.tasks, Ordering::Relaxed);
+            self.taken.store(self.tasks as u64, Ordering::Relaxed);
             lock(&self.panic).get_or_insert(payload);
         }
     }
@@ -134,7 +143,7 @@ pub fn set_threads(threads: usize) {
 pub fn run(tasks: usize, body: &(dyn Fn(usize) + Sync)) {
     let pool = pool();
     let helpers = pool.threads.load(Ordering::Relaxed).min(tasks).saturating_sub(1);
-    let free = if helpers == 0 { None } else { pool.busy.try_lock().ok() };
+    let free = if helpers == 0 || tasks > MOST_TASKS { None } else { pool.busy.try_lock().ok() };
     let Some(owned) = free else {
         (0..tasks).for_each(body);
         return;
@@ -144,7 +153,7 @@ pub fn run(tasks: usize, body: &(dyn Fn(usize) + Sync)) {
     let region = Region {
         body,
         tasks,
-        next: AtomicUsize::new(0),
+        taken: AtomicU64::new(0),
         processor: AtomicUsize::new(known.unwrap_or(NOWHERE)),
         panic: Mutex::new(None),
     };
@@ -259,6 +268,21 @@ mod tests {
             });
             assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 1));
         }
+    }
+
+    #[test]
+    fn a_caller_begins_with_the_first_task_and_workers_with_the_last() {
+        let caller = std::thread::current().id();
+        let (fronts, backs) = (Mutex::new(vec![]), Mutex::new(vec![]));
+        run(100, &|task| {
+            let end = if std::thread::current().id() == caller { &fronts } else { &backs };
+            lock(end).push(task);
+            std::thread::yield_now();
+        });
+        let (fronts, mut backs) = (lock(&fronts).clone(), lock(&backs).clone());
+        assert!(fronts.iter().copied().eq(0..fronts.len()), "{fronts:?}");
+        backs.sort_unstable();
+        assert!(backs.iter().copied().eq(fronts.len()..100), "{backs:?}");
     }
 
     #[test]
