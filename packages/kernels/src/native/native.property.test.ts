@@ -31,6 +31,21 @@ describe.skipIf(native === undefined).each(tiers)('on %s', (isa) => {
   })
 })
 
+test.each([typescript, ...(native === undefined ? [] : [native])])(
+  'over int8 pages a query of a denormal and zeros answers with numbers: $backend',
+  (kernels) => {
+    const shape = { heads: 1, kvHeads: 1, headDim: 4, blockTokens: 2 }
+    const [keys, values] = [new Int8Array(16), new Int8Array(16)]
+    const slots = Int32Array.of(0, 1)
+    kernels.pagedWrite(keys, new Float32Array(8).fill(1), slots, { ...shape, content: 'keys' })
+    kernels.pagedWrite(values, new Float32Array(8).fill(2), slots, { ...shape, content: 'values' })
+    const out = new Float32Array(4)
+    const options = { ...shape, maxBlocks: 1, sequences: Int32Array.of(0), positions: Int32Array.of(1), blockTables: Int32Array.of(0) }
+    kernels.pagedAttention(out, Float32Array.of(1e-40, 0, 0, 0), keys, values, options)
+    for (const value of out) expect(value).toBeCloseTo(2, 3)
+  },
+)
+
 /** |found − truth| ≤ ε·depth·max|truth| + slack, ε of f32: the bound of a sum of `depth` products in any order. */
 function expectClose(found: ArrayLike<number>, truth: ArrayLike<number>, { slack, depth }: { slack: number; depth: number }): void {
   expect(found.length).toBe(truth.length)

@@ -168,7 +168,10 @@ function toIntegers(x: Float32Array, least: number, limit: number): number {
   const size = largest(x, 0, x.length)
   const inverse = size > 0 && size < Infinity ? Math.fround(limit / size) : 0
   for (let i = 0; i < x.length; i++)
-    x[i] = inverse > 0 ? Math.max(least, Math.min(limit, roundHalfEven(Math.fround(x[i]! * inverse)))) : 0
+    x[i] =
+      inverse > 0 && x[i] !== 0 // beside a denormal the inverse is infinite, and 0 stays 0
+        ? Math.max(least, Math.min(limit, roundHalfEven(Math.fround(x[i]! * inverse))))
+        : 0
   return size < Infinity ? Math.fround(size / limit) : Number.NaN
 }
 
