@@ -43,8 +43,12 @@ test('charts load in a browser whose language is no language tag', () => {
   const listens = { addEventListener: () => {}, dispatchEvent: () => true }
   for (const language of ['C', 'en-US@posix', 'de']) {
     const browser = {
-      ...{ navigator: { language }, window: listens, document: listens, devicePixelRatio: 1 },
-      ...{ matchMedia: () => listens, CustomEvent: class {} },
+      navigator: { language },
+      window: listens,
+      document: listens,
+      devicePixelRatio: 1,
+      matchMedia: () => listens,
+      CustomEvent: Event,
     }
     expect(runInNewContext(`${script}; typeof uPlot`, browser)).toBe('function')
   }
