@@ -196,7 +196,7 @@ fn attention_over_pages_of_bf16_agrees() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "Miri has no vpdpwssd, which adds its products")]
+#[cfg_attr(miri, ignore = "Miri has no vminps, which bounds weights")]
 fn attention_over_pages_of_int8_agrees() {
     attention_agrees::<i8>("int8 pages", 2e-4);
 }

@@ -106,10 +106,13 @@ impl<const COUNT: usize> Call<COUNT> {
         if status != sys::Status::napi_ok {
             return Ok(None);
         }
-        // SAFETY: `buffer` is a value of the running call; Node-API refuses a SharedArrayBuffer.
-        if unsafe { sys::napi_get_arraybuffer_info(env, buffer, start, &raw mut bytes) }
-            != sys::Status::napi_ok
-        {
+        let mut is_own = false;
+        // SAFETY: `buffer` is a value of the running call. A SharedArrayBuffer is no ArrayBuffer; Node-API from Node 24.9 on tells its bytes all the same.
+        let told = unsafe {
+            sys::napi_is_arraybuffer(env, buffer, &raw mut is_own);
+            sys::napi_get_arraybuffer_info(env, buffer, start, &raw mut bytes)
+        };
+        if !is_own || told != sys::Status::napi_ok {
             return Err(self.shared());
         }
         let (start, size) = (data as usize, length * size_of::<T>());
