@@ -18,6 +18,8 @@ const mostStretches = 600
 const shortest = 1e-9
 /** Bounds beyond so many times the highest power are cut: those of a few milliseconds would press the rest to the floor. */
 const headroom = 3
+/** Watts; the steps of a scale that ends below are no numbers any more. */
+const leastTop = 1e-300
 
 /**
  * Power of readings that follow one another: a line in the colour of the method, its bounds as a band, a gap where nobody knows.
@@ -30,7 +32,8 @@ export function powerChart(readings: readonly Reading[]): string {
   if (known.length === 0) return '<p class="none">No power is known.</p>'
   const highest = Math.max(...known.map(({ high }) => high))
   const limit = headroom * Math.max(...known.map(({ best }) => best))
-  const top = (limit > 0 ? Math.min(highest, limit) : highest) || 1
+  const reached = limit > 0 ? Math.min(highest, limit) : highest
+  const top = reached > leastTop ? reached : 1
   const x = (seconds: number): string =>
     (plot.left + (seconds / end) * (width - plot.left - plot.right)).toFixed(1)
   const y = (watts: number): string =>
