@@ -132,20 +132,18 @@ function traceRow({ part, trace, possible, runs, points, peers, seconds }) {
 
 function summaryRows(part, rows) {
   return rows[0].peers.map(({ name }) => {
-    const ratios = (chosen) => chosen.map(({ peers }) => peers.find((peer) => peer.name === name).ratio)
+    const peerOf = ({ peers }) => peers.find((peer) => peer.name === name)
     const bursty = rows.filter((entry) => entry.bursty)
-    const worst = rows.toSorted((a, b) => ratios([a])[0] - ratios([b])[0])[0]
+    const worst = rows.toSorted((a, b) => peerOf(a).ratio - peerOf(b).ratio)[0]
     return row({
       subject: { part: `${part}: all`, against: name },
-      ours: ratios([worst])[0],
+      ours: peerOf(worst).ratio,
       unit: 'least ratio',
       better: 'higher',
       target: name === bestStatic ? 0.95 : name === noDeadlines ? undefined : 1,
       on: worst.trace,
-      meanAtBursts: mean(ratios(bursty)),
-      possibleAtBursts: mean(
-        bursty.map(({ possible, peers }) => possible / peers.find((peer) => peer.name === name).value),
-      ),
+      meanAtBursts: mean(bursty.map((entry) => peerOf(entry).ratio)),
+      possibleAtBursts: mean(bursty.map((entry) => entry.possible / peerOf(entry).value)),
     })
   })
 }
